@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { EventTypeName } from '#contracts/events/catalogue.ts'
+import { Timestamp } from '#contracts/events/facts.ts'
+import { AttemptId, DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
+
+/**
+ * The states of a delivery and its legal moves:
+ *
+ *   pending ── claimed ──> leased ── 2xx ───────────────> delivered
+ *      ^                     │ ├── failed, tries left ──> pending (later)
+ *      │                     │ ├── failed, none left ───> exhausted
+ *      │                     │ └── 410 ─────────────────> exhausted, and the webhook is disabled
+ *      │                     └── lease ran out (crash) ─> pending
+ *      └── webhook enabled ── held <── webhook disabled ── pending
+ *   pending, held ── by the user ──> cancelled
+ */
+export const DeliveryState = z.enum([
+  'pending',
+  'leased',
+  'delivered',
+  'exhausted',
+  'held',
+  'cancelled',
+])
+export type DeliveryState = z.infer<typeof DeliveryState>
+
+export const Delivery = z
+  .object({
+    id: DeliveryId,
+    webhook_id: WebhookId,
+    event_id: EventId,
+    event_type: EventTypeName,
+    call_uuid: z.uuid().nullable(),
+    state: DeliveryState,
+    attempts: z.int().min(0),
+    due_at: Timestamp.nullable().meta({
+      description: 'When the next try is due; null when none is.',
+    }),
+    created_at: Timestamp,
+    finished_at: Timestamp.nullable(),
+  })
+  .meta({ id: 'Delivery' })
+export type Delivery = z.infer<typeof Delivery>
+
+/** Whose fault and at which stage; decides what people are told, not whether it is tried again. */
+export const AttemptError = z.enum([
+  'dns',
+  'connect_refused',
+  'connect_timeout',
+  'tls',
+  'connection_lost',
+  'timeout',
+  'redirect',
+  'status',
+  'response_invalid',
+  'forbidden_address',
+])
+export type AttemptError = z.infer<typeof AttemptError>
+
+export const Attempt = z
+  .object({
+    id: AttemptId,
+    delivery_id: DeliveryId,
+    number: z.int().min(1),
+    started_at: Timestamp,
+    duration_ms: z.int().min(0),
+    ok: z.boolean(),
+    status_code: z.int().nullable(),
+    error: AttemptError.nullable(),
+    error_detail: z.string().nullable().meta({ description: 'One sentence for a person.' }),
+    request_headers: z.record(z.string(), z.string()).meta({ description: 'Secrets redacted.' }),
+    request_body: z.string(),
+    response_headers: z.record(z.string(), z.string()).nullable(),
+    response_body: z.string().nullable().meta({ description: 'Up to 64 KiB of it.' }),
+    response_truncated: z.boolean(),
+    next_try_at: Timestamp.nullable(),
+    decision: z.string().meta({ description: 'Why it will or will not be tried again.' }),
+  })
+  .meta({ id: 'Attempt' })
+export type Attempt = z.infer<typeof Attempt>

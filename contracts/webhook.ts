@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { EventTypeName } from '#contracts/events/catalogue.ts'
+import { Timestamp } from '#contracts/events/facts.ts'
+import { WebhookId } from '#contracts/ids.ts'
+
+/** Receivers get http or https; credentials belong into the authentication settings, where they are encrypted. */
+export const ReceiverUrl = z
+  .url({ protocol: /^https?$/, hostname: /.+/ })
+  .max(2048)
+  .refine((u) => {
+    const url = URL.parse(u)
+    return url === null || (url.username === '' && url.password === '')
+  }, 'must not carry credentials')
+
+/** `none`: no promise. `first_try`: first tries of one call go out one after the other, in sequence. */
+export const DeliveryOrder = z.enum(['none', 'first_try'])
+export type DeliveryOrder = z.infer<typeof DeliveryOrder>
+
+/** Standard Webhooks secret: `whsec_` and 24 to 64 bytes in base64. */
+export const WebhookSecret = z
+  .string()
+  .regex(
+    /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/,
+    'must be whsec_ followed by 24 to 64 bytes in base64',
+  )
+
+const settings = {
+  name: z.string().trim().min(1).max(200).meta({ description: 'For your reference.' }),
+  url: ReceiverUrl.meta({ description: 'Where requests go.' }),
+  service_uuid: z
+    .uuid()
+    .nullable()
+    .meta({ description: 'The PBX whose events fire it; null: every service of the account.' }),
+  triggers: z
+    .array(EventTypeName)
+    .min(1)
+    .max(100)
+    .transform((t) => [...new Set(t)])
+    .meta({ description: 'The types of event that fire it.' }),
+  enabled: z.boolean().meta({ description: 'Off: nothing is sent, its deliveries are held.' }),
+  retries: z
+    .int()
+    .min(0)
+    .max(50)
+    .meta({ description: 'Tries after the first one, with growing pauses.' }),
+  delay_seconds: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .meta({ description: 'Pause between the event and the first try.' }),
+  timeout_seconds: z.int().min(1).max(60).meta({
+    description: 'Total time for one attempt, from connect to the last byte of the answer.',
+  }),
+  max_in_flight: z
+    .int()
+    .min(1)
+    .max(100)
+    .meta({ description: 'Requests that may be under way to it at the same time.' }),
+  order: DeliveryOrder.meta({ description: 'Order of the events of one call.' }),
+}
+
+export const WebhookDraft = z
+  .strictObject({
+    ...settings,
+    service_uuid: settings.service_uuid.default(null),
+    enabled: settings.enabled.default(true),
+    retries: settings.retries.default(3),
+    delay_seconds: settings.delay_seconds.default(0),
+    timeout_seconds: settings.timeout_seconds.default(15),
+    max_in_flight: settings.max_in_flight.default(5),
+    order: settings.order.default('first_try'),
+    secret: WebhookSecret.optional().meta({
+      description:
+        'Signing secret; made for you when absent. Shown once, in the answer to the creation.',
+    }),
+  })
+  .meta({ id: 'WebhookDraft' })
+export type WebhookDraft = z.infer<typeof WebhookDraft>
+
+export const WebhookChange = z
+  .strictObject({ ...settings, secret: WebhookSecret })
+  .partial()
+  .meta({ id: 'WebhookChange' })
+export type WebhookChange = z.infer<typeof WebhookChange>
+
+export const Webhook = z
+  .object({
+    id: WebhookId,
+    ...settings,
+    triggers: z.array(EventTypeName),
+    disabled_reason: z
+      .enum(['by_user', 'gone', 'failing'])
+      .nullable()
+      .meta({ description: 'Why it is off; null while it is on.' }),
+    created_at: Timestamp,
+    updated_at: Timestamp,
+  })
+  .meta({ id: 'Webhook' })
+export type Webhook = z.infer<typeof Webhook>

@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config'
+
+// Two projects: `unit` is pure or needs only files and loopback sockets; `asterisk` boots a real PBX and
+// runs its files one after the other, because two PBXs under load on two cores measure each other.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            'contracts/**/*.test.ts',
+            'server/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+            'test/pipeline/**/*.test.ts',
+            'test/api/**/*.test.ts',
+            'test/cli/**/*.test.ts',
+          ],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'asterisk',
+          include: ['test/asterisk/**/*.test.ts'],
+          globalSetup: ['test/asterisk/global-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
