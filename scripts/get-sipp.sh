@@ -37,10 +37,11 @@ apt-cache show sip-tester >/dev/null 2>&1 || fail 'apt knows no sip-tester (apt-
 mkdir -p "$(dirname "$dest")"
 work=$(mktemp -d "$dest.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-# The package and its dependencies without those that every Debian has.
+# The package itself and those of its dependencies that are not installed.
 packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
   --no-enhances sip-tester | grep -E '^[a-z]' |
   while read -r package; do
+    [ "$package" = sip-tester ] && echo "$package" && continue
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
   done)
 # shellcheck disable=SC2086 # a list of package names, one word each
