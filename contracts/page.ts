@@ -1,0 +1,43 @@
+import { z } from 'zod'
+
+/**
+ * Cursor paging: every list answers newest first, at most `limit` items, and the cursor of what follows.
+ * A cursor names the last item seen and not a number of items, so that new rows shift nothing.
+ */
+export const pageQuery = {
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(50)
+    .meta({ description: 'How many items at most.' }),
+  cursor: z
+    .string()
+    .min(1)
+    .max(512)
+    .optional()
+    .meta({ description: 'next_cursor of the page before; absent: from the newest.' }),
+}
+
+/** What a list asks for: the values of `pageQuery` after parsing. */
+export interface PageRequest {
+  readonly limit: number
+  readonly cursor?: string | undefined
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Opaque; null on the last page. */
+  readonly next_cursor: string | null
+}
+
+/** The schema of one page of `item`. */
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    next_cursor: z
+      .string()
+      .nullable()
+      .meta({ description: 'Pass it as cursor to get the next page; null: this is the last.' }),
+  })

@@ -1,0 +1,153 @@
+import { z } from 'zod'
+
+interface ProblemEntry {
+  /** HTTP status of the reply. */
+  readonly status: number
+  /** What it is, the same in every reply with this code. */
+  readonly title: string
+  /** What the caller can do about it. */
+  readonly remedy: string
+}
+
+/**
+ * Every error code of the API once. Codes are part of the API: one that has been published is never renamed and
+ * never given another meaning. `docs/reference/problems.md` is made from this table.
+ */
+export const problems = {
+  invalid_json: {
+    status: 400,
+    title: 'The body is not JSON',
+    remedy: 'Send one JSON value, encoded in UTF-8.',
+  },
+  invalid_request: {
+    status: 400,
+    title: 'The request cannot be understood',
+    remedy: 'Send a well-formed HTTP/1.1 request; the detail says what is wrong.',
+  },
+  invalid_cursor: {
+    status: 400,
+    title: 'The cursor is not one of this list',
+    remedy: 'Pass next_cursor of the page before unchanged, with the same filters.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'The API key is missing or unknown',
+    remedy:
+      'Send "Authorization: Bearer <key>". "npm run -s offhook -- keys create <name>" makes a new key.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is no such object in your account',
+    remedy: 'Check the id; objects of other accounts do not exist for you.',
+  },
+  route_not_found: {
+    status: 404,
+    title: 'There is no such address',
+    remedy: 'See /api/openapi.json for every address and its methods.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'This address does not know the method',
+    remedy: 'Use one of the methods that the header Allow lists.',
+  },
+  name_taken: {
+    status: 409,
+    title: 'The name is taken in your account',
+    remedy: 'Choose another name, or change the object that has it.',
+  },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The first request with this Idempotency-Key is still under way',
+    remedy: 'Wait a second and send the same request again.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'The object has changed since you read it',
+    remedy: 'Read it again, and send your change with its new ETag in If-Match.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'The body is too large',
+    remedy: 'A body may have 1 MiB.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is not declared as JSON',
+    remedy: 'Send "Content-Type: application/json".',
+  },
+  invalid_input: {
+    status: 422,
+    title: 'Some fields are not as they must be',
+    remedy: 'Each entry of errors names a field, a code and what would be right.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'The Idempotency-Key was used for another request',
+    remedy: 'Use a new key for a new request; repeat a request with exactly the same body.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'The headers are too large',
+    remedy: 'All headers together may have 16 KiB.',
+  },
+  internal: {
+    status: 500,
+    title: 'Offhook failed',
+    remedy: 'The log has the reason under the request_id of this reply.',
+  },
+  not_ready: {
+    status: 503,
+    title: 'Offhook is starting or stopping',
+    remedy: 'Try again in a few seconds.',
+  },
+  storage_full: {
+    status: 507,
+    title: 'The disk of the database is full',
+    remedy: 'Free space; nothing was changed by this request.',
+  },
+} as const satisfies Record<string, ProblemEntry>
+
+export type ProblemCode = keyof typeof problems
+const problemCodes = Object.keys(problems) as [ProblemCode, ...ProblemCode[]]
+
+/** What can be wrong with one field of an `invalid_input` problem, and what each code means. */
+export const fieldErrors = {
+  required: 'The field must be there.',
+  unknown_field: 'There is no such field; the message names the nearest one.',
+  wrong_type: 'The value has another JSON type than the field.',
+  not_allowed: 'The value is not one of those that the message lists.',
+  wrong_format: 'The text does not have the form that the field asks for.',
+  too_small: 'The number, the text or the list is below its least size.',
+  too_large: 'The number, the text or the list is above its greatest size.',
+  invalid: 'The value breaks the rule that the message states.',
+} as const
+export type FieldErrorCode = keyof typeof fieldErrors
+const fieldErrorCodes = Object.keys(fieldErrors) as [FieldErrorCode, ...FieldErrorCode[]]
+
+export const FieldError = z
+  .object({
+    field: z.string().meta({
+      description: 'Path of the field, as in connection.ami.port or triggers[2]; "" is the body.',
+    }),
+    code: z.enum(fieldErrorCodes),
+    message: z.string().meta({ description: 'What would be right.' }),
+  })
+  .meta({ id: 'FieldError' })
+export type FieldError = z.infer<typeof FieldError>
+
+/** An RFC 9457 problem reply, `application/problem+json`. */
+export const Problem = z
+  .object({
+    type: z.string().meta({ description: 'urn:offhook:problem:<code>' }),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(problemCodes),
+    detail: z.string().meta({ description: 'What went wrong this time, and what to do.' }),
+    request_id: z.string().meta({ description: 'Under which the log has this request.' }),
+    errors: z
+      .array(FieldError)
+      .optional()
+      .meta({ description: 'With invalid_input only: every field that is wrong.' }),
+  })
+  .meta({ id: 'Problem' })
+export type Problem = z.infer<typeof Problem>
