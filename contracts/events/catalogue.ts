@@ -29,19 +29,6 @@ import {
 } from '#contracts/events/facts.ts'
 import { EventId } from '#contracts/ids.ts'
 
-const envelope = {
-  id: EventId.meta({
-    label: 'Event ID',
-    description: 'Unique, and the same over retries, resends and backfill: deduplicate by it.',
-  }),
-  occurred_at: Timestamp.meta({ label: 'Date/Time', description: 'When it happened on the PBX.' }),
-  backfilled: z.boolean().meta({
-    label: 'Backfilled',
-    description: 'True: read after a gap, not live.',
-  }),
-  account: AccountRef,
-}
-
 const sequence = z.int().min(1).meta({
   label: 'Sequence',
   description: 'Position within the call, from 1, without gaps.',
@@ -50,39 +37,46 @@ const noSequence = z
   .null()
   .meta({ label: 'Sequence', description: 'Null: not an event of a call.' })
 
+const envelope = z.object({
+  id: EventId.meta({
+    label: 'Event ID',
+    description: 'Unique, and the same over retries, resends and backfill: deduplicate by it.',
+  }),
+  type: z.string(),
+  occurred_at: Timestamp.meta({ label: 'Date/Time', description: 'When it happened on the PBX.' }),
+  sequence: noSequence,
+  backfilled: z.boolean().meta({
+    label: 'Backfilled',
+    description: 'True: read after a gap, not live.',
+  }),
+  account: AccountRef,
+  service: ServiceRef,
+})
+
+const typeName = <T extends string>(type: T) => ({
+  type: z.literal(type).meta({ label: 'Event type', description: 'What happened.' }),
+})
+
+const callContext = envelope.extend({
+  sequence,
+  call: Call,
+  user: UserRef.nullable(),
+  queue: QueueRef.nullable(),
+  ring_group: RingGroupRef.nullable(),
+  ivr: IvrRef.nullable(),
+})
+
 /** Shape of an event of a call: the same keys in each, null where a fact does not apply. */
 const callEvent = <T extends string, S extends z.ZodRawShape>(type: T, more: S) =>
-  z.object({
-    type: z.literal(type),
-    ...envelope,
-    sequence,
-    service: ServiceRef,
-    call: Call,
-    user: UserRef.nullable(),
-    queue: QueueRef.nullable(),
-    ring_group: RingGroupRef.nullable(),
-    ivr: IvrRef.nullable(),
-    ...more,
-  })
+  callContext.extend(typeName(type)).extend(more)
 
 /** Shape of an event of a service that belongs to no call. */
 const serviceEvent = <T extends string, S extends z.ZodRawShape>(type: T, more: S) =>
-  z.object({
-    type: z.literal(type),
-    ...envelope,
-    sequence: noSequence,
-    service: ServiceRef,
-    ...more,
-  })
+  envelope.extend(typeName(type)).extend(more)
 
+/** Shape of an event of an account; `service` is null where it concerns none. */
 const accountEvent = <T extends string, S extends z.ZodRawShape>(type: T, more: S) =>
-  z.object({
-    type: z.literal(type),
-    ...envelope,
-    sequence: noSequence,
-    service: ServiceRef.nullable(),
-    ...more,
-  })
+  envelope.extend({ service: ServiceRef.nullable() }).extend(typeName(type)).extend(more)
 
 interface EventTypeEntry<S extends z.ZodObject = z.ZodObject> {
   /** The trigger's name in forms; the seed documents' wording where they have one. */
