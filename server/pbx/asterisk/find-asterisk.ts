@@ -1,0 +1,121 @@
+import { execFile } from 'node:child_process'
+import { access, readFile, stat } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { moduleNames } from '#server/pbx/asterisk/config/modules.ts'
+import { PbxError } from '#server/pbx/pbx-error.ts'
+
+const run = promisify(execFile)
+
+/** CEL by res_cdrel_custom and AMI's advanced event filters, on which everything rests, came in this line. */
+const oldestMajor = 20
+
+/** An Asterisk program that can be started for any number of instances. */
+export interface AsteriskInstallation {
+  /** `22.10.1` */
+  readonly version: string
+  /** What to put before Asterisk's own arguments; one or several words. */
+  readonly command: readonly string[]
+  /** Folder with the `.so` files. */
+  readonly modules: string
+  /** Folder with `documentation` and `sounds/en`. */
+  readonly data: string
+}
+
+const projectRoot = resolve(import.meta.dirname, '../../..')
+
+/** The folder of the tree: OFFHOOK_ASTERISK_ROOT, else `.offhook/asterisk` in the project, shared by tests and `npm start`. */
+export const asteriskRoot = (env: NodeJS.ProcessEnv = process.env): string =>
+  env.OFFHOOK_ASTERISK_ROOT || join(projectRoot, '.offhook', 'asterisk')
+
+const exists = async (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+const hasAllModules = async (folder: string): Promise<boolean> =>
+  (await Promise.all(moduleNames.map((name) => exists(join(folder, name))))).every(Boolean)
+
+/** The tree that scripts/get-asterisk.sh made at `root`, or undefined where it is absent, half-made or too old. */
+async function treeAt(root: string): Promise<AsteriskInstallation | undefined> {
+  let stamp: string
+  try {
+    stamp = await readFile(join(root, 'offhook-asterisk.stamp'), 'utf8')
+  } catch {
+    return undefined
+  }
+  const entry = (key: string) => new RegExp(`^${key}=(.+)$`, 'm').exec(stamp)?.[1]
+  const [version, loader, libraries] = [entry('version'), entry('loader'), entry('libraries')]
+  if (!version || !loader || !libraries) return undefined
+  const modules = join(root, libraries, 'asterisk', 'modules')
+  if (!(await hasAllModules(modules))) return undefined
+  // Without --argv0 a `core restart` would start the loader with Asterisk's arguments and end the PBX for good.
+  const command = [
+    join(root, loader),
+    '--argv0',
+    '"$0"',
+    '--library-path',
+    join(root, libraries),
+    join(root, 'usr/sbin/asterisk'),
+  ]
+  return { version, command, modules, data: join(root, 'usr/share/asterisk') }
+}
+
+async function onThePath(searchPath: string): Promise<AsteriskInstallation | undefined> {
+  for (const folder of searchPath.split(delimiter).filter((f) => f !== '')) {
+    const program = join(folder, 'asterisk')
+    if (!(await stat(program).catch(() => undefined))?.isFile()) continue
+    const printed = await run(program, ['-V']).catch(() => undefined)
+    const version = /^Asterisk (?:certified\/)?([0-9][0-9.]*)/.exec(printed?.stdout ?? '')?.[1]
+    if (!version || Number.parseInt(version, 10) < oldestMajor) continue
+    const found = await packagedParts()
+    if (found) return { version, command: [program], ...found }
+  }
+  return undefined
+}
+
+/** Where Debian, Fedora and `make install` put modules and sounds. All modules must be there, else the tree is better. */
+async function packagedParts(): Promise<
+  Pick<AsteriskInstallation, 'modules' | 'data'> | undefined
+> {
+  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'
+  const data = ['/usr/share/asterisk', '/var/lib/asterisk']
+  for (const libraries of [`/usr/lib/${triplet}`, '/usr/lib64', '/usr/lib', '/usr/local/lib']) {
+    const modules = join(libraries, 'asterisk', 'modules')
+    if (!(await hasAllModules(modules))) continue
+    for (const folder of data) {
+      if (await exists(join(folder, 'documentation'))) return { modules, data: folder }
+    }
+  }
+  return undefined
+}
+
+/**
+ * An Asterisk that will do: the tree at `root`, else one on the PATH (version 20 or later, with all our modules),
+ * else scripts/get-asterisk.sh makes the tree (about ten seconds, told line by line to `onProgress`).
+ * Throws PbxError `asterisk_missing` with one sentence when none can be had.
+ */
+export async function findAsterisk(options: {
+  readonly root: string
+  readonly searchPath?: string
+  readonly onProgress?: (line: string) => void
+  readonly signal?: AbortSignal
+}): Promise<AsteriskInstallation> {
+  const found =
+    (await treeAt(options.root)) ?? (await onThePath(options.searchPath ?? process.env.PATH ?? ''))
+  if (found) return found
+  options.onProgress?.('Getting Asterisk (about 17 MB) …')
+  const script = join(projectRoot, 'scripts', 'get-asterisk.sh')
+  try {
+    await run('bash', [script, options.root], { signal: options.signal })
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    const said = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1)
+    const why = said?.replace(/^get-asterisk: /, '') || (error as Error).message
+    throw new PbxError('asterisk_missing', `There is no Asterisk here: ${why}.`, { cause: error })
+  }
+  const made = await treeAt(options.root)
+  if (made) return made
+  throw new PbxError('asterisk_missing', `The Asterisk tree at ${options.root} is not complete.`)
+}

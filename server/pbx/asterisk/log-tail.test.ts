@@ -1,0 +1,252 @@
+import { appendFile, mkdtemp, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type LogCursor,
+  type LogIncident,
+  readLog,
+  watchLog,
+} from '#server/pbx/asterisk/log-tail.ts'
+
+async function logFolder() {
+  const folder = await mkdtemp(join(tmpdir(), 'offhook-log-'))
+  return {
+    folder,
+    path: join(folder, 'cel.csv'),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  }
+}
+
+/** Reads all there is, as the capture does: batch after batch until nothing is left. */
+async function drain(path: string, from: LogCursor | null, options: Parameters<typeof readLog>[2]) {
+  const texts: string[] = []
+  const incidents: LogIncident[] = []
+  let cursor = from
+  for (;;) {
+    const batch = await readLog(path, cursor, options)
+    texts.push(...batch.records.map((r) => r.text))
+    if (batch.incident) incidents.push(batch.incident)
+    cursor = batch.cursor
+    if (!batch.more) return { texts, incidents, cursor }
+  }
+}
+
+describe('readLog', () => {
+  test('gives each record its text and the byte offset behind it', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'ä\r\nzwei\n')
+    const batch = await readLog(log.path, null)
+    expect(batch.records).toEqual([
+      { text: 'ä', endOffset: 4 },
+      { text: 'zwei', endOffset: 9 },
+    ])
+    const { ino } = await stat(log.path)
+    expect(batch.cursor).toEqual({ inode: String(ino), offset: 9 })
+  })
+
+  test('a missing file is empty and leaves the cursor alone', async () => {
+    await using log = await logFolder()
+    const cursor = { inode: '12', offset: 34 }
+    expect(await readLog(log.path, cursor)).toEqual({
+      records: [],
+      cursor,
+      more: false,
+      incident: null,
+    })
+    expect((await readLog(join(log.folder, 'absent', 'x'), null)).cursor).toBeNull()
+  })
+
+  test('a half-written row waits for its end', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'one\ntw')
+    const first = await drain(log.path, null, {})
+    expect(first.texts).toEqual(['one'])
+    await appendFile(log.path, 'o\n')
+    expect((await drain(log.path, first.cursor, {})).texts).toEqual(['two'])
+  })
+
+  test('a newline inside quotes does not end a CSV row', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, '"A","x\ny ""\n"" z\n","1"\n"B"\n')
+    const rows = await drain(log.path, null, { quoted: true, chunkBytes: 3 })
+    expect(rows.texts).toEqual(['"A","x\ny ""\n"" z\n","1"', '"B"'])
+  })
+
+  test('a row that died inside a quote takes only its successor with it', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, '"A","1"\n"CHAN_START","17')
+    const first = await drain(log.path, null, { quoted: true })
+    expect(first.texts).toEqual(['"A","1"'])
+    await appendFile(log.path, '"B","2"\n"C","3"\n"D","4"\n')
+    const rest = await drain(log.path, first.cursor, { quoted: true, chunkBytes: 5 })
+    expect(rest.texts).toEqual(['"CHAN_START","17"B","2"', '"C","3"', '"D","4"'])
+  })
+
+  test('of a monstrous record only the beginning is given, when it is complete', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, `a\n"${'x'.repeat(10_000)}`)
+    const options = { chunkBytes: 1000, maxRecordBytes: 4000, quoted: true }
+    const first = await drain(log.path, null, options)
+    expect(first.texts).toEqual(['a'])
+    await appendFile(log.path, 'xx"\n"end"\n')
+    const second = await drain(log.path, first.cursor, options)
+    expect(second.texts).toEqual([`"${'x'.repeat(3999)}`, '"end"'])
+  })
+
+  test('finishes a rotated file, over several rotations, then reads the current one', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'a1\na2\n')
+    const first = await readLog(log.path, null, { chunkBytes: 4 })
+    expect(first.records.map((r) => r.text)).toEqual(['a1'])
+    await rename(log.path, `${log.path}.1`)
+    await writeFile(log.path, 'b1\n')
+    await rename(`${log.path}.1`, `${log.path}.2`)
+    await rename(log.path, `${log.path}.1`)
+    await writeFile(log.path, 'c1\n')
+    const rest = await drain(log.path, first.cursor, {})
+    expect(rest).toMatchObject({ texts: ['a2', 'b1', 'c1'], incidents: [] })
+  })
+
+  test('stays with the renamed file while the new one is still empty', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'a1\n')
+    await using writer = await open(log.path, 'a')
+    const first = await drain(log.path, null, {})
+    await rename(log.path, `${log.path}.1`)
+    await writeFile(log.path, '')
+    const second = await drain(log.path, first.cursor, {})
+    await writer.appendFile('a2\n') // queue_log, before `logger reload`
+    await appendFile(log.path, 'b1\n')
+    const third = await drain(log.path, second.cursor, {})
+    expect([...second.texts, ...third.texts]).toEqual(['a2', 'b1'])
+  })
+
+  test('the unfinished last row of a rotated file is given, as it is, once a newer file follows', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'a1\nhal')
+    await rename(log.path, `${log.path}.1`)
+    const { ino } = await stat(`${log.path}.1`)
+    const cursor = { inode: String(ino), offset: 0 }
+    expect((await drain(log.path, cursor, {})).texts).toEqual(['a1'])
+    await writeFile(log.path, 'b1\n')
+    expect((await drain(log.path, cursor, {})).texts).toEqual(['a1', 'hal', 'b1'])
+  })
+
+  test('says that a file was truncated, and reads it from the start', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'first\nsecond\n')
+    const before = await drain(log.path, null, {})
+    await truncate(log.path, 0)
+    await appendFile(log.path, 'new\n')
+    expect(await drain(log.path, before.cursor, {})).toMatchObject({
+      texts: ['new'],
+      incidents: ['truncated'],
+    })
+  })
+
+  test('an inode used again is noticed by the byte before the cursor', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'a row that is long enough\n')
+    const { ino } = await stat(log.path)
+    const { texts, incidents } = await drain(log.path, { inode: String(ino), offset: 5 }, {})
+    expect(texts).toEqual(['a row that is long enough'])
+    expect(incidents).toEqual(['truncated'])
+  })
+
+  test('says that the file of the cursor is gone', async () => {
+    await using log = await logFolder()
+    await writeFile(log.path, 'new\n')
+    expect(await drain(log.path, { inode: '1', offset: 7 }, {})).toMatchObject({
+      texts: ['new'],
+      incidents: ['lost'],
+    })
+  })
+})
+
+describe('any history of a log', () => {
+  type Step =
+    | { kind: 'append'; text: string; cut: number; readHalf: boolean }
+    | { kind: 'rotate'; readBetween: boolean }
+    | { kind: 'read' }
+    | { kind: 'truncate' }
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant('append' as const),
+        text: fc.string({ unit: fc.constantFrom('a', 'é', '😀', '"', ',', '\n', ' ') }),
+        cut: fc.nat(30),
+        readHalf: fc.boolean(),
+      }),
+    },
+    fc.record({ kind: fc.constant('rotate' as const), readBetween: fc.boolean() }),
+    fc.constant({ kind: 'read' } as const),
+    fc.constant({ kind: 'truncate' } as const),
+  )
+
+  /** Lets the history happen, reading where it says so and always before a truncation, which destroys what is unread. */
+  async function live(path: string, steps: readonly Step[], chunkBytes: number) {
+    const written: string[] = []
+    const read: string[] = []
+    let cursor: LogCursor | null = null
+    const readAll = async () => {
+      const got = await drain(path, cursor, { quoted: true, chunkBytes })
+      cursor = got.cursor
+      read.push(...got.texts)
+    }
+    const act = async (step: Step, n: number) => {
+      switch (step.kind) {
+        case 'append': {
+          const row = `"ROW ${n}","${step.text.replaceAll('"', '""')}"`
+          written.push(row)
+          const bytes = Buffer.from(`${row}\n`)
+          await appendFile(path, bytes.subarray(0, step.cut))
+          if (step.readHalf) await readAll()
+          return appendFile(path, bytes.subarray(step.cut))
+        }
+        case 'rotate':
+          await rename(path, `${path}-${20_260_000 + n}`)
+          if (step.readBetween) await readAll()
+          return writeFile(path, '')
+        case 'truncate':
+          await readAll()
+          await truncate(path, 0)
+          return readAll()
+        case 'read':
+          return readAll()
+      }
+    }
+    await writeFile(path, '')
+    await readAll() // the cursor is taken before the first rotation
+    for (const [n, step] of steps.entries()) await act(step, n)
+    await readAll()
+    return { written, read }
+  }
+
+  test('gives every record exactly once, in order, at any chunk size', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 30 }),
+        fc.integer({ min: 1, max: 40 }),
+        async (steps, chunkBytes) => {
+          await using log = await logFolder()
+          const { written, read } = await live(log.path, steps, chunkBytes)
+          expect(read).toEqual(written)
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+})
+
+test('watchLog rings on an append and stops with its signal', async () => {
+  await using log = await logFolder()
+  const stop = new AbortController()
+  const rung = new Promise<void>((resolve) => watchLog(log.path, resolve, stop.signal))
+  await appendFile(log.path, 'x\n')
+  await rung
+  stop.abort()
+  watchLog(join(log.folder, 'absent', 'x'), () => {}, new AbortController().signal)
+})
