@@ -11,6 +11,7 @@ export default defineConfig({
           include: [
             'contracts/**/*.test.ts',
             'server/**/*.test.ts',
+            'test/traces/**/*.test.ts',
             'scripts/**/*.test.ts',
             'test/conformance/**/*.test.ts',
             'test/pipeline/**/*.test.ts',

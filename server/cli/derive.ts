@@ -114,7 +114,7 @@ async function foldCelFile(
 }
 
 interface EventWriter {
-  readonly print: (facts: Fact[], rows: readonly PbxRow[]) => Promise<void>
+  readonly print: (facts: readonly Fact[], rows: readonly PbxRow[]) => Promise<void>
   readonly finish: (open: OpenCalls | null, options: FoldOptions) => Promise<void>
 }
 

@@ -189,3 +189,32 @@ export function openVisit(call: OpenCall, kind: Visit['kind']): Visit | undefine
 export function lastVisit(call: OpenCall, kind: Visit['kind']): Visit | undefined {
   return call.visits.findLast((v) => v.kind === kind)
 }
+
+/** The stored form: one text per open call, so that a batch writes only the calls that it changed, and one for the rest. */
+export interface StoredCalls {
+  readonly calls: ReadonlyMap<string, string>
+  readonly rest: string
+}
+
+export function saveCalls(state: OpenCalls): StoredCalls {
+  const calls = new Map([...state.calls].map(([id, call]) => [id, JSON.stringify(call)]))
+  return {
+    calls,
+    rest: JSON.stringify({ queueLog: [...state.queueLog], bootAt: state.bootAt }),
+  }
+}
+
+export function loadCalls(calls: Iterable<string>, rest: string | null): OpenCalls {
+  const opened = [...calls].map((text) => JSON.parse(text) as OpenCall)
+  // Order of beginning, whatever order the store kept: the events of a restart of the PBX come in it.
+  opened.sort((a, b) => a.startedAt - b.startedAt)
+  const { queueLog, bootAt } =
+    rest === null
+      ? { queueLog: [], bootAt: null }
+      : (JSON.parse(rest) as { queueLog: [string, QueueLogFacts][]; bootAt: number | null })
+  return {
+    calls: new Map(opened.map((call) => [call.id, call])),
+    queueLog: new Map(queueLog),
+    bootAt,
+  }
+}
