@@ -58,7 +58,9 @@ describe.each(traces)('%s', (trace) => {
   test('queue_log may be read long before CEL or just in time', () => {
     const inTime = [...queueLog, ...cel].sort((a, b) => a.at - b.at)
     // A restart of the PBX shows only in queue_log: then the call is closed when that row comes, at the same last time.
-    const sameOrder = !queueLog.some((row) => row.kind === 'queue_log' && row.event === 'QUEUESTART')
+    const sameOrder = !queueLog.some(
+      (row) => row.kind === 'queue_log' && row.event === 'QUEUESTART',
+    )
     if (sameOrder) expect(foldRows(noCalls, inTime).facts).toEqual(whole)
     else expect(foldRows(noCalls, inTime).facts.slice(0, whole.length)).toEqual(whole)
   })

@@ -3,7 +3,12 @@
  * program's output. One line per event: `type user @queue-or-ring-group detail`; events of one moment whose order
  * means nothing stand together in a list. Durations are seconds, ± 1.
  */
-import type { CallStatus, Direction, HangupCause, HangupInitiator } from '#contracts/events/facts.ts'
+import type {
+  CallStatus,
+  Direction,
+  HangupCause,
+  HangupInitiator,
+} from '#contracts/events/facts.ts'
 
 export interface ExpectedCall {
   readonly direction: Direction
@@ -253,9 +258,7 @@ export const expectedCalls: Readonly<Record<string, readonly ExpectedCall[]>> = 
       bill: 4,
     },
   ],
-  '12-outbound-busy': [
-    outboundFailed('0302222222', 'busy', 'busy', ['callee', 'Busy'], 0),
-  ],
+  '12-outbound-busy': [outboundFailed('0302222222', 'busy', 'busy', ['callee', 'Busy'], 0)],
   '13-outbound-cancelled': [
     outboundFailed('0303333333', 'missed', 'canceled', ['caller', 'Canceled'], 2.5),
   ],
@@ -266,10 +269,7 @@ export const expectedCalls: Readonly<Record<string, readonly ExpectedCall[]>> = 
       events: [
         'call.inbound.received',
         'user.inbound.ringing 201',
-        [
-          'user.inbound.answered 202 pickup',
-          'user.inbound.completed 201 answered_elsewhere',
-        ],
+        ['user.inbound.answered 202 pickup', 'user.inbound.completed 201 answered_elsewhere'],
         'user.inbound.completed 202 completed',
         'call.ended 202',
       ],
@@ -412,9 +412,7 @@ export const expectedCalls: Readonly<Record<string, readonly ExpectedCall[]>> = 
     outboundFailed('0304444444', 'failed', 'failed', ['callee', 'Failed'], 0),
   ],
   '21b-outbound-404': [outboundFailed('0305555555', 'failed', 'failed', ['callee', 'Failed'], 0)],
-  '21d-outbound-dead-trunk': [
-    outboundFailed('9123', 'failed', 'failed', ['system', 'Failed'], 16),
-  ],
+  '21d-outbound-dead-trunk': [outboundFailed('9123', 'failed', 'failed', ['system', 'Failed'], 16)],
   '21e-inbound-user-busy': [
     {
       ...inbound,

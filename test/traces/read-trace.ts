@@ -2,22 +2,20 @@ import { readFileSync } from 'node:fs'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { runDerive } from '#server/cli/derive.ts'
 import type { PbxRow } from '#server/domain/calls/rows.ts'
-import { cutCelRecords } from '#server/pbx/asterisk/cel-records.ts'
-import { parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
+import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
 
 export const tracesFolder = import.meta.dirname
 
 /** The rows of a recorded call: its queue_log, then its CEL. */
 export function readTraceRows(trace: string): { cel: PbxRow[]; queueLog: PbxRow[] } {
-  const cel = cutCelRecords(readFileSync(`${tracesFolder}/${trace}/cel.csv`, 'utf8'), true)
-  const log = readFileSync(`${tracesFolder}/${trace}/queue_log`, 'utf8').split('\n')
-  const rows = (parsed: ({ row: PbxRow } | { problem: string })[]) =>
-    parsed.flatMap((p) => ('row' in p ? [p.row] : []))
-  return {
-    cel: rows(cel.records.map((record) => parseCelRow(record.text))),
-    queueLog: rows(log.filter((line) => line !== '').map((line) => parseQueueLogRow(line))),
-  }
+  const read = (file: string, parse: (line: string) => Parsed<PbxRow>) =>
+    readFileSync(`${tracesFolder}/${trace}/${file}`, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => parse(line))
+      .flatMap((parsed) => ('row' in parsed ? [parsed.row] : []))
+  return { cel: read('cel.csv', parseCelRow), queueLog: read('queue_log', parseQueueLogRow) }
 }
 
 /** The events that `offhook derive` prints for a recorded call. */

@@ -110,7 +110,9 @@ function detail(event: CallEvent): string {
     case 'ivr.option_selected':
       return `${event.ivr.name} ${event.ivr.option ?? 'timeout'}${event.ivr.valid || event.ivr.option === null ? '' : ' invalid'}`
     case 'user.inbound.answered':
-      return event.call.via === 'pickup' && event.call.answered_at === event.occurred_at ? 'pickup' : ''
+      return event.call.via === 'pickup' && event.call.answered_at === event.occurred_at
+        ? 'pickup'
+        : ''
     case 'user.inbound.completed':
     case 'user.outbound.completed':
       return event.part.outcome
