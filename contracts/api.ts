@@ -1,0 +1,354 @@
+/**
+ * Every route of the REST API once, as data: address, guard, input, answer. `server/http/` serves this table,
+ * `/api/openapi.json` is made from it, and a client can be typed by it.
+ */
+import { z } from 'zod'
+import { Attempt, Delivery, DeliveryState } from '#contracts/delivery.ts'
+import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
+import { Timestamp } from '#contracts/events/facts.ts'
+import { DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
+import { pageOf, pageQuery } from '#contracts/page.ts'
+import { PbxDocument } from '#contracts/pbx.ts'
+import type { ProblemCode } from '#contracts/problem.ts'
+import { Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
+import { Webhook, WebhookChange, WebhookDraft, WebhookSecret } from '#contracts/webhook.ts'
+
+export interface Route<
+  P extends z.ZodType = z.ZodType,
+  Q extends z.ZodType = z.ZodType,
+  B extends z.ZodType = z.ZodType,
+  A extends z.ZodType = z.ZodType,
+> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With parameters as `:name`. */
+  readonly path: string
+  readonly tag: 'Services' | 'Webhooks' | 'Deliveries' | 'Events' | 'Health'
+  readonly summary: string
+  /** Who may call it: everybody, or the holder of an API key, who then sees only its account. */
+  readonly guard: 'none' | 'api_key'
+  readonly params: P
+  readonly query: Q
+  readonly body: B
+  /** Status of the successful reply; 204 has no body. */
+  readonly status: 200 | 201 | 204
+  readonly answer: A
+  /** Creations: an `Idempotency-Key` header makes a repetition harmless. */
+  readonly idempotent: boolean
+  /**
+   * The schema of the object that the route is about, where it is about one: replies carry its `ETag`, a change
+   * heeds `If-Match`. The schema leaves out what only one reply shows, so that all routes agree on the tag.
+   */
+  readonly versionOf: z.ZodType | null
+  /** What can go wrong beside the problems that every route can answer with. */
+  readonly problems: readonly ProblemCode[]
+}
+
+const nothing = z.undefined()
+const defaults = {
+  guard: 'api_key',
+  params: nothing,
+  query: nothing,
+  body: nothing,
+  status: 200,
+  answer: nothing,
+  idempotent: false,
+  versionOf: null,
+  problems: [],
+} as const
+
+type Defaults = typeof defaults
+type Given = Pick<Route, 'method' | 'path' | 'tag' | 'summary'> & Partial<Route>
+
+/** A route with the defaults filled in; keeps the exact types of its schemas. */
+const route = <const R extends Given>(r: R): Omit<Defaults, keyof R> & R => ({ ...defaults, ...r })
+
+const serviceParams = z.strictObject({ uuid: z.uuid() })
+const webhookParams = z.strictObject({ id: WebhookId })
+const deliveryParams = z.strictObject({ id: DeliveryId })
+
+const period = {
+  since: Timestamp.optional().meta({ description: 'Not older than this.' }),
+  until: Timestamp.optional().meta({ description: 'Older than this.' }),
+}
+
+export const CreatedWebhook = Webhook.extend({
+  secret: WebhookSecret.meta({
+    description: 'The signing secret, shown in this reply only. Receivers verify with it.',
+  }),
+}).meta({ id: 'CreatedWebhook' })
+export type CreatedWebhook = z.infer<typeof CreatedWebhook>
+
+/**
+ * An event as it was stored. Not parsed again on its way out: an event that an older version stored must stay
+ * readable. `server/http/openapi.ts` documents it as one of the catalogue's shapes.
+ */
+export const StoredEvent = z.any().meta({ id: 'Event' }) as z.ZodType<Event>
+
+export const EventTypeInfo = z
+  .object({
+    type: EventTypeName,
+    label: z.string(),
+    description: z.string(),
+    scope: z.enum(['account', 'service']),
+    also_called: z
+      .array(z.string())
+      .meta({ description: 'Further names of the trigger in the hosted products.' }),
+    phone_cloud_type: z.string().nullable(),
+    fields: z.array(
+      z.object({
+        path: z.string(),
+        label: z.string(),
+        description: z.string(),
+        type: z.string(),
+        unit: z.string().nullable(),
+        nullable: z.boolean(),
+      }),
+    ),
+    sample: z.unknown().meta({ description: 'One event of the type, in the native form.' }),
+    schema: z.record(z.string(), z.unknown()).meta({ description: 'JSON Schema, draft 2020-12.' }),
+  })
+  .meta({ id: 'EventTypeInfo' })
+export type EventTypeInfo = z.infer<typeof EventTypeInfo>
+
+export const Health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' })
+
+export const api = {
+  createService: route({
+    method: 'POST',
+    path: '/api/v1/services',
+    tag: 'Services',
+    summary: 'Create a service: one PBX of your account.',
+    body: ServiceDraft,
+    status: 201,
+    answer: Service,
+    idempotent: true,
+    versionOf: Service,
+    problems: ['name_taken'],
+  }),
+  listServices: route({
+    method: 'GET',
+    path: '/api/v1/services',
+    tag: 'Services',
+    summary: 'List your services with their UUIDs.',
+    query: z.strictObject({ ...pageQuery }),
+    answer: pageOf(Service),
+    problems: ['invalid_cursor'],
+  }),
+  getService: route({
+    method: 'GET',
+    path: '/api/v1/services/:uuid',
+    tag: 'Services',
+    summary: 'Read a service.',
+    params: serviceParams,
+    answer: Service,
+    versionOf: Service,
+    problems: ['not_found'],
+  }),
+  changeService: route({
+    method: 'PATCH',
+    path: '/api/v1/services/:uuid',
+    tag: 'Services',
+    summary: 'Change a service, for example its Applications switch.',
+    params: serviceParams,
+    body: ServiceChange,
+    answer: Service,
+    versionOf: Service,
+    problems: ['not_found', 'name_taken', 'precondition_failed'],
+  }),
+  deleteService: route({
+    method: 'DELETE',
+    path: '/api/v1/services/:uuid',
+    tag: 'Services',
+    summary: 'Delete a service, its PBX document and the webhooks that belong to it alone.',
+    params: serviceParams,
+    status: 204,
+    versionOf: Service,
+    problems: ['not_found', 'precondition_failed'],
+  }),
+  getPbxDocument: route({
+    method: 'GET',
+    path: '/api/v1/services/:uuid/pbx',
+    tag: 'Services',
+    summary: 'Read the PBX document: users, numbers, IVRs, queues and all else of a managed PBX.',
+    params: serviceParams,
+    answer: PbxDocument,
+    versionOf: PbxDocument,
+    problems: ['not_found'],
+  }),
+  putPbxDocument: route({
+    method: 'PUT',
+    path: '/api/v1/services/:uuid/pbx',
+    tag: 'Services',
+    summary: 'Replace the PBX document of a managed PBX.',
+    params: serviceParams,
+    body: PbxDocument,
+    answer: PbxDocument,
+    versionOf: PbxDocument,
+    problems: ['not_found', 'precondition_failed'],
+  }),
+
+  createWebhook: route({
+    method: 'POST',
+    path: '/api/v1/webhooks',
+    tag: 'Webhooks',
+    summary: 'Create a webhook. The reply shows the signing secret, once.',
+    body: WebhookDraft,
+    status: 201,
+    answer: CreatedWebhook,
+    idempotent: true,
+    versionOf: Webhook,
+  }),
+  listWebhooks: route({
+    method: 'GET',
+    path: '/api/v1/webhooks',
+    tag: 'Webhooks',
+    summary: 'List your webhooks.',
+    query: z.strictObject({
+      ...pageQuery,
+      service_uuid: z.uuid().optional().meta({ description: 'Only those of this service.' }),
+      trigger: EventTypeName.optional().meta({ description: 'Only those with this trigger.' }),
+    }),
+    answer: pageOf(Webhook),
+    problems: ['invalid_cursor'],
+  }),
+  getWebhook: route({
+    method: 'GET',
+    path: '/api/v1/webhooks/:id',
+    tag: 'Webhooks',
+    summary: 'Read a webhook.',
+    params: webhookParams,
+    answer: Webhook,
+    versionOf: Webhook,
+    problems: ['not_found'],
+  }),
+  changeWebhook: route({
+    method: 'PATCH',
+    path: '/api/v1/webhooks/:id',
+    tag: 'Webhooks',
+    summary: 'Change a webhook; fields that are not given stay as they are.',
+    params: webhookParams,
+    body: WebhookChange,
+    answer: Webhook,
+    versionOf: Webhook,
+    problems: ['not_found', 'precondition_failed'],
+  }),
+  deleteWebhook: route({
+    method: 'DELETE',
+    path: '/api/v1/webhooks/:id',
+    tag: 'Webhooks',
+    summary: 'Delete a webhook and its deliveries.',
+    params: webhookParams,
+    status: 204,
+    versionOf: Webhook,
+    problems: ['not_found', 'precondition_failed'],
+  }),
+  enableWebhook: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/:id/enable',
+    tag: 'Webhooks',
+    summary: 'Switch a webhook on; the deliveries that were held go out.',
+    params: webhookParams,
+    answer: Webhook,
+    versionOf: Webhook,
+    problems: ['not_found', 'precondition_failed'],
+  }),
+  disableWebhook: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/:id/disable',
+    tag: 'Webhooks',
+    summary: 'Switch a webhook off; its deliveries are held.',
+    params: webhookParams,
+    answer: Webhook,
+    versionOf: Webhook,
+    problems: ['not_found', 'precondition_failed'],
+  }),
+
+  listDeliveries: route({
+    method: 'GET',
+    path: '/api/v1/deliveries',
+    tag: 'Deliveries',
+    summary: 'List deliveries.',
+    query: z.strictObject({
+      ...pageQuery,
+      webhook_id: WebhookId.optional(),
+      state: DeliveryState.optional(),
+      event_type: EventTypeName.optional(),
+      call_uuid: z.uuid().optional(),
+      ...period,
+    }),
+    answer: pageOf(Delivery),
+    problems: ['invalid_cursor'],
+  }),
+  getDelivery: route({
+    method: 'GET',
+    path: '/api/v1/deliveries/:id',
+    tag: 'Deliveries',
+    summary: 'Read a delivery.',
+    params: deliveryParams,
+    answer: Delivery,
+    versionOf: Delivery,
+    problems: ['not_found'],
+  }),
+  listAttempts: route({
+    method: 'GET',
+    path: '/api/v1/deliveries/:id/attempts',
+    tag: 'Deliveries',
+    summary: 'List the attempts of a delivery: request, response, timing, and what comes next.',
+    params: deliveryParams,
+    query: z.strictObject({ ...pageQuery }),
+    answer: pageOf(Attempt),
+    problems: ['not_found', 'invalid_cursor'],
+  }),
+
+  listEvents: route({
+    method: 'GET',
+    path: '/api/v1/events',
+    tag: 'Events',
+    summary: 'List events in the native form.',
+    query: z.strictObject({
+      ...pageQuery,
+      type: EventTypeName.optional(),
+      service_uuid: z.uuid().optional(),
+      call_uuid: z.uuid().optional(),
+      ...period,
+    }),
+    answer: pageOf(StoredEvent),
+    problems: ['invalid_cursor'],
+  }),
+  getEvent: route({
+    method: 'GET',
+    path: '/api/v1/events/:id',
+    tag: 'Events',
+    summary: 'Read an event in the native form.',
+    params: z.strictObject({ id: EventId }),
+    answer: StoredEvent,
+    problems: ['not_found'],
+  }),
+  listEventTypes: route({
+    method: 'GET',
+    path: '/api/v1/event-types',
+    tag: 'Events',
+    summary: 'The event catalogue: every trigger with its fields, a sample and its JSON Schema.',
+    answer: z.object({ items: z.array(EventTypeInfo) }),
+  }),
+
+  healthz: route({
+    method: 'GET',
+    path: '/healthz',
+    tag: 'Health',
+    summary: 'The process lives and its event loop turns.',
+    guard: 'none',
+    answer: Health,
+  }),
+  readyz: route({
+    method: 'GET',
+    path: '/readyz',
+    tag: 'Health',
+    summary: 'The database answers: requests are welcome.',
+    guard: 'none',
+    answer: Health,
+    problems: ['not_ready'],
+  }),
+} as const satisfies Record<string, Route>
+
+export type RouteName = keyof typeof api

@@ -1,0 +1,183 @@
+/**
+ * Every setting once, with its environment variable, default and description. `docs/configuration.md` is made
+ * from this file by `npm run docs`.
+ */
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { nearestName } from '#server/domain/nearest-name.ts'
+import { StartError } from '#server/start-error.ts'
+
+/** The folder that holds package.json. */
+export const projectFolder = dirname(dirname(fileURLToPath(import.meta.url)))
+
+interface Setting<S extends z.ZodType = z.ZodType> {
+  readonly env: string
+  /** Parses the text of the variable; has the default where one can be written down. */
+  readonly schema: S
+  /** The default in words, where it is not a plain value. */
+  readonly defaultText?: string
+  readonly description: string
+}
+
+const setting = <S extends z.ZodType>(s: Setting<S>): Setting<S> => s
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(least).max(most))
+
+const onOff = z.enum(['on', 'off'], 'must be on or off').transform((value) => value === 'on')
+
+const folder = z
+  .string()
+  .min(1)
+  .transform((path) => resolve(path))
+
+export const settings = {
+  dataFolder: setting({
+    env: 'OFFHOOK_DATA',
+    schema: folder.default(join(projectFolder, '.offhook')),
+    defaultText: '`.offhook` in the project folder',
+    description:
+      'Folder of everything that Offhook keeps: database, encryption key, first API key, PBX configuration, recordings, log. Back it up as a whole.',
+  }),
+  host: setting({
+    env: 'OFFHOOK_HOST',
+    schema: z.string().min(1).default('127.0.0.1'),
+    description:
+      'Address that the API listens on. The default is reachable from this machine only; use `0.0.0.0` or `::` behind a proxy that speaks TLS.',
+  }),
+  port: setting({
+    env: 'OFFHOOK_PORT',
+    schema: wholeNumber(0, 65_535).default(8420),
+    description: 'Port of the API. 0 takes any free port and prints it.',
+  }),
+  publicUrl: setting({
+    env: 'OFFHOOK_PUBLIC_URL',
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
+    defaultText: '`http://` and the address it listens on',
+    description: 'Address under which others reach Offhook; links in events begin with it.',
+  }),
+  database: setting({
+    env: 'OFFHOOK_DATABASE',
+    schema: z
+      .string()
+      .regex(/^sqlite:.+/, 'must be sqlite: and the path of a file')
+      .optional(),
+    defaultText: '`sqlite:` and `offhook.db` in the data folder',
+    description: 'The database: `sqlite:` and the path of its file.',
+  }),
+  asteriskRoot: setting({
+    env: 'OFFHOOK_ASTERISK_ROOT',
+    schema: folder.optional(),
+    defaultText: 'found: in the data folder, on the PATH, or fetched',
+    description:
+      'Folder in which an Asterisk 20 or newer is unpacked (with `usr/sbin/asterisk` below it).',
+  }),
+  demoPbx: setting({
+    env: 'OFFHOOK_DEMO_PBX',
+    schema: onOff.default(true),
+    description:
+      'Whether the first start creates a service with the demo PBX: `on` or `off`. Later starts run the services that there are.',
+  }),
+  logLevel: setting({
+    env: 'OFFHOOK_LOG_LEVEL',
+    schema: z
+      .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
+      .default('info'),
+    description:
+      'Least level of the log: `debug`, `info`, `warn` or `error`. With `debug`, errors that end the command show their stack.',
+  }),
+  logFile: setting({
+    env: 'OFFHOOK_LOG_FILE',
+    schema: folder.optional(),
+    defaultText: 'stderr; in a terminal `offhook.log` in the data folder',
+    description:
+      'File of the log, JSON lines. At 20 MiB it is renamed to `….1`, which replaces the one before.',
+  }),
+  retentionDays: setting({
+    env: 'OFFHOOK_RETENTION_DAYS',
+    schema: wholeNumber(1, 3650).default(30),
+    description: 'Days for which events, finished deliveries and their attempts are kept.',
+  }),
+  maxInFlight: setting({
+    env: 'OFFHOOK_MAX_IN_FLIGHT',
+    schema: wholeNumber(1, 10_000).default(256),
+    description: 'Requests to all receivers together that may be under way at the same time.',
+  }),
+  stopSeconds: setting({
+    env: 'OFFHOOK_STOP_SECONDS',
+    schema: wholeNumber(0, 600).default(10),
+    description:
+      'How long a stop waits for requests to receivers that are under way. What is not over then goes out again after the next start.',
+  }),
+} as const satisfies Record<string, Setting>
+
+type SettingName = keyof typeof settings
+type Values = { readonly [K in SettingName]: z.output<(typeof settings)[K]['schema']> }
+
+/** The settings of this process, parsed, with paths absolute and defaults filled in. */
+export interface Config extends Omit<Values, 'database'> {
+  /** `sqlite:` and an absolute path. */
+  readonly database: string
+}
+
+function unknownVariables(env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
+  const names = Object.values(settings).map((s) => s.env)
+  return Object.keys(env)
+    .filter((name) => name.startsWith('OFFHOOK_') && !names.includes(name))
+    .map((name) => {
+      const nearest = nearestName(name, names)
+      return `${name}: there is no such setting${nearest === null ? '' : `; did you mean ${nearest}?`}`
+    })
+}
+
+/** A variable set to nothing counts as not set, as service files and containers write it. */
+const given = (env: Readonly<NodeJS.ProcessEnv>, name: string) =>
+  env[name] === '' ? undefined : env[name]
+
+/** Reads the settings from `env`. Throws one StartError `settings` that names every wrong variable. */
+export function readConfig(env: Readonly<NodeJS.ProcessEnv>): Config {
+  const wrong: string[] = [...unknownVariables(env)]
+  const values: Record<string, unknown> = {}
+  for (const [name, { env: variable, schema }] of Object.entries(settings)) {
+    const result = schema.safeParse(given(env, variable))
+    if (result.success) values[name] = result.data
+    else wrong.push(...result.error.issues.map((issue) => `${variable}: ${issue.message}`))
+  }
+  if (wrong.length > 0) {
+    throw new StartError('settings', `Wrong settings: ${wrong.join('; ')}.`)
+  }
+  const config = values as Values
+  const file = config.database?.slice('sqlite:'.length)
+  return {
+    ...config,
+    database: `sqlite:${file === undefined ? join(config.dataFolder, 'offhook.db') : resolve(file)}`,
+  }
+}
+
+/** The text of `docs/configuration.md`. */
+export function configurationPage(): string {
+  const rows = Object.values(settings).map(({ env, schema, description, ...rest }) => {
+    const initial: unknown = schema.safeParse(undefined).data
+    const shown = initial === true ? 'on' : initial === false ? 'off' : String(initial)
+    const defaultText = 'defaultText' in rest ? rest.defaultText : `\`${shown}\``
+    return `## \`${env}\`\n\n${description}\n\nDefault: ${defaultText}.\n`
+  })
+  return [
+    '<!-- Made from server/config.ts by `npm run docs`. -->',
+    '',
+    '# Configuration',
+    '',
+    'Offhook is configured by environment variables. A variable that begins with `OFFHOOK_` and is not listed here',
+    'stops the start, because a misspelt setting would otherwise go unnoticed. All problems are told at once.',
+    '',
+    ...rows,
+  ].join('\n')
+}

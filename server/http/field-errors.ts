@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import type { FieldError, FieldErrorCode } from '#contracts/problem.ts'
+import { nearestName } from '#server/domain/nearest-name.ts'
+
+type Path = readonly PropertyKey[]
+
+/** A reply lists at most so many wrong fields: a body of 1 MiB could hold a hundred thousand. */
+const most = 50
+
+/** `['triggers', 2]` as `triggers[2]`. */
+function pathText(path: Path): string {
+  return path
+    .map((step, i) =>
+      typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step)}`,
+    )
+    .join('')
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let at = value
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null) return undefined
+    at = (at as Record<PropertyKey, unknown>)[step]
+  }
+  return at
+}
+
+/** The schema below wrappers such as optional, nullable and default. */
+function bare(schema: z.ZodType): z.ZodType {
+  let inner = schema
+  while (
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodNullable ||
+    inner instanceof z.ZodDefault
+  ) {
+    inner = inner.unwrap() as z.ZodType
+  }
+  return inner
+}
+
+/** Names of the fields that the objects at `path` can have; none where the schema is of another kind. */
+function fieldNames(schema: z.ZodType, path: Path): readonly string[] {
+  const here = bare(schema)
+  const [step, ...rest] = path
+  if (here instanceof z.ZodUnion) {
+    return here.options.flatMap((option) => fieldNames(option as z.ZodType, path))
+  }
+  if (here instanceof z.ZodArray && typeof step === 'number') {
+    return fieldNames(here.element as z.ZodType, rest)
+  }
+  if (!(here instanceof z.ZodObject)) return []
+  if (step === undefined) return Object.keys(here.shape)
+  const next = here.shape[String(step)] as z.ZodType | undefined
+  return next === undefined ? [] : fieldNames(next, rest)
+}
+
+const codes: Readonly<Record<string, FieldErrorCode>> = {
+  invalid_type: 'wrong_type',
+  invalid_value: 'not_allowed',
+  invalid_format: 'wrong_format',
+  too_small: 'too_small',
+  too_big: 'too_large',
+}
+
+function unknownFields(
+  schema: z.ZodType,
+  path: Path,
+  keys: readonly string[],
+): readonly FieldError[] {
+  const names = fieldNames(schema, path)
+  return keys.map((key) => {
+    const nearest = nearestName(key, names)
+    return {
+      field: pathText([...path, key]),
+      code: 'unknown_field' as const,
+      message: nearest === null ? 'there is no such field' : `did you mean "${nearest}"?`,
+    }
+  })
+}
+
+/** What Zod found wrong in `value`, one entry per field, in the words of the API. */
+export function fieldErrors(schema: z.ZodType, value: unknown, error: z.ZodError): FieldError[] {
+  return error.issues
+    .flatMap((issue): readonly FieldError[] => {
+      if (issue.code === 'unrecognized_keys') return unknownFields(schema, issue.path, issue.keys)
+      const missing = valueAt(value, issue.path) === undefined
+      const required = missing && (issue.code === 'invalid_type' || issue.code === 'invalid_value')
+      const code = required ? 'required' : (codes[issue.code] ?? 'invalid')
+      return [{ field: pathText(issue.path), code, message: issue.message }]
+    })
+    .slice(0, most)
+}

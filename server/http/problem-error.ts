@@ -1,0 +1,62 @@
+import { type FieldError, type Problem, type ProblemCode, problems } from '#contracts/problem.ts'
+
+/** Thrown by routes and guards: becomes the problem reply with this code. */
+export class ProblemError extends Error {
+  readonly code: ProblemCode
+  readonly errors: readonly FieldError[] | undefined
+
+  constructor(code: ProblemCode, detail: string = problems[code].remedy, errors?: FieldError[]) {
+    super(detail)
+    this.name = 'ProblemError'
+    this.code = code
+    this.errors = errors
+  }
+}
+
+/** The body of the reply to `error`. */
+export function problemReply(error: ProblemError, requestId: string): Problem {
+  const { status, title } = problems[error.code]
+  return {
+    type: `urn:offhook:problem:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    request_id: requestId,
+    ...(error.errors !== undefined && { errors: [...error.errors] }),
+  }
+}
+
+/** What Fastify itself refuses, by its error code. */
+const fastifyRefusals: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
+  FST_ERR_BAD_URL: 'invalid_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'route_not_found',
+}
+
+/** Codes that store/ throws for the caller's fault or for a state of the machine, as problems. */
+const storeRefusals: Readonly<Record<string, ProblemCode>> = {
+  name_taken: 'name_taken',
+  invalid_cursor: 'invalid_cursor',
+  storage_full: 'storage_full',
+}
+
+/**
+ * Any thrown value as a problem. What nobody foresaw becomes `internal` without its message: that may hold
+ * secrets, and belongs into the log under the request id.
+ */
+export function asProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error
+  if (!(error instanceof Error)) return new ProblemError('internal')
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const refusal = fastifyRefusals[code]
+  if (refusal === 'invalid_json') return new ProblemError(refusal, `${error.message}.`)
+  if (refusal !== undefined) return new ProblemError(refusal)
+  const known = storeRefusals[code]
+  if (known !== undefined) return new ProblemError(known)
+  return new ProblemError('internal')
+}

@@ -1,0 +1,136 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { Route } from '#contracts/api.ts'
+import type { FieldError } from '#contracts/problem.ts'
+import { etagOf, listsEtag } from '#server/http/etag.ts'
+import { fieldErrors } from '#server/http/field-errors.ts'
+import { fingerprintOf, type IdempotencyKeys, runOnce } from '#server/http/idempotency.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
+
+/** The account that a request speaks for; the guard finds it by the API key. */
+export interface Caller {
+  readonly id: string
+  readonly name: string
+}
+
+/** What every route is served with. */
+export interface Serving {
+  readonly app: FastifyInstance
+  /** The account of the request's API key; throws `unauthorized`. */
+  readonly callerOf: (request: FastifyRequest) => Promise<Caller>
+  readonly idempotencyKeys: IdempotencyKeys
+  readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
+}
+
+/** A parsed request. Routes without a guard see a caller of empty strings. */
+export interface Input<R extends Route> {
+  readonly params: z.output<R['params']>
+  readonly query: z.output<R['query']>
+  readonly body: z.output<R['body']>
+  readonly caller: Caller
+}
+
+const nobody: Caller = { id: '', name: '' }
+const given = (schema: z.ZodType) => !(schema instanceof z.ZodUndefined)
+
+function parsed(schema: z.ZodType, value: unknown): { value: unknown; errors: FieldError[] } {
+  if (!given(schema)) return { value: undefined, errors: [] }
+  const result = schema.safeParse(value)
+  if (result.success) return { value: result.data, errors: [] }
+  return { value: undefined, errors: fieldErrors(schema, value, result.error) }
+}
+
+/** Parses all parts of the request; every wrong field of query and body is told at once. */
+function inputOf<R extends Route>(route: R, request: FastifyRequest, caller: Caller): Input<R> {
+  const params = parsed(route.params, request.params)
+  // An id that cannot exist names nothing, the same as one that does not.
+  if (params.errors.length > 0) throw new ProblemError('not_found')
+  if (given(route.body) && request.body === undefined) {
+    throw new ProblemError('invalid_json', 'The body is empty.')
+  }
+  const query = parsed(route.query, request.query)
+  const body = parsed(route.body, request.body)
+  const errors = [...query.errors, ...body.errors]
+  if (errors.length > 0) {
+    const fields = errors.map((e) => (e.field === '' ? 'the body' : e.field)).join(', ')
+    throw new ProblemError('invalid_input', `Wrong: ${fields}.`, errors)
+  }
+  return { params: params.value, query: query.value, body: body.value, caller } as Input<R>
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+function idempotencyKeyOf(request: FastifyRequest): string | undefined {
+  const key = header(request, 'idempotency-key')
+  if (key !== undefined && (key === '' || key.length > 255)) {
+    throw new ProblemError('invalid_request', 'An Idempotency-Key has 1 to 255 characters.')
+  }
+  return key
+}
+
+/** Sends the JSON text of an answer, or 304 where the caller has it already. */
+function send(request: FastifyRequest, reply: FastifyReply, route: Route, body: string): unknown {
+  if (route.versionOf !== null && given(route.answer)) {
+    const etag = etagOf(route.versionOf.parse(JSON.parse(body)))
+    reply.header('etag', etag)
+    const known = header(request, 'if-none-match')
+    if (route.method === 'GET' && known !== undefined && listsEtag(known, etag)) {
+      return reply.code(304).send()
+    }
+  }
+  return reply.type('application/json; charset=utf-8').send(body)
+}
+
+/**
+ * Registers one route of the contract: guard, parsing, `If-Match`, `Idempotency-Key`, ETag, reply. The handler
+ * sees parsed input only, and what it returns is cut to what the contract promises.
+ * A route that changes an object gives `current`, which reads the object that `If-Match` speaks of.
+ */
+export function serve<R extends Route>(
+  { app, callerOf, idempotencyKeys, inTurn }: Serving,
+  route: R,
+  handler: (input: Input<R>) => Promise<z.input<R['answer']>>,
+  current?: (input: Input<R>) => Promise<unknown>,
+): void {
+  const answer = async (input: Input<R>): Promise<string> => {
+    const result = await handler(input)
+    return given(route.answer) ? JSON.stringify(route.answer.parse(result)) : ''
+  }
+  const unlessChanged = async (input: Input<R>, ifMatch: string | undefined) => {
+    if (ifMatch === undefined || current === undefined) return
+    const etag = etagOf(route.versionOf?.parse(await current(input)))
+    if (!listsEtag(ifMatch, etag)) throw new ProblemError('precondition_failed')
+  }
+  app.route({
+    method: route.method,
+    url: route.path,
+    ...(route.guard === 'api_key' && {
+      onRequest: async (request: FastifyRequest) => {
+        request.caller = await callerOf(request)
+      },
+    }),
+    handler: async (request, reply) => {
+      const caller = request.caller ?? nobody
+      const input = inputOf(route, request, caller)
+      reply.code(route.status)
+      const key = route.idempotent ? idempotencyKeyOf(request) : undefined
+      if (key !== undefined) {
+        const print = fingerprintOf(`${route.method} ${route.path}`, input.body)
+        const work = async () => ({ status: route.status, body: await answer(input) })
+        const stored = await runOnce(idempotencyKeys, caller.id, key, print, work)
+        if (stored.repeated) reply.header('idempotency-replayed', 'true')
+        return send(request, reply.code(stored.status), route, stored.body)
+      }
+      if (current === undefined) return send(request, reply, route, await answer(input))
+      const object = `${caller.id} ${JSON.stringify(input.params)}`
+      const body = await inTurn(object, async () => {
+        await unlessChanged(input, header(request, 'if-match'))
+        return await answer(input)
+      })
+      return send(request, reply, route, body)
+    },
+  })
+}

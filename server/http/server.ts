@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import { api, type Route } from '#contracts/api.ts'
+import { problems } from '#contracts/problem.ts'
+import { asProblem, ProblemError, problemReply } from '#server/http/problem-error.ts'
+import type { Caller } from '#server/http/serve.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the guard; null on routes without one. */
+    caller: Caller | null
+  }
+}
+
+/** The largest PBX document of a big office has some hundred KiB. */
+const bodyLimit = 1024 * 1024
+
+const routes: readonly Route[] = Object.values(api)
+
+/** The methods of the address, told by the route table: a wrong method is another mistake than a wrong address. */
+function methodsAt(path: string): readonly string[] {
+  return routes
+    .filter((route) => {
+      const pattern = route.path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')
+      return new RegExp(`^${pattern}$`).test(path)
+    })
+    .map((route) => route.method)
+}
+
+/** One line per request, with neither query (phone numbers) nor headers (keys). */
+function logRequest(log: Logger, request: FastifyRequest, status: number, ms: number): void {
+  const line = {
+    request_id: request.id,
+    method: request.method,
+    path: request.url.split('?', 1)[0],
+    status,
+    ms: Math.round(ms * 10) / 10,
+    account: request.caller?.id ?? null,
+  }
+  if (status >= 500) log.error(line, 'request failed')
+  else log.info(line, 'request')
+}
+
+function replyWithProblems(app: FastifyInstance, log: Logger): void {
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const problem = asProblem(error)
+    if (problem.code === 'internal') {
+      log.error({ request_id: request.id, err: error }, 'a request met an error of our own')
+    }
+    if (problem.code === 'unauthorized') reply.header('www-authenticate', 'Bearer')
+    return await reply
+      .code(problems[problem.code].status)
+      .type('application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problemReply(problem, request.id)))
+  })
+  app.setNotFoundHandler(async (request, reply) => {
+    const methods = methodsAt(request.url.split('?', 1)[0] ?? '')
+    if (methods.length === 0) throw new ProblemError('route_not_found')
+    reply.header('allow', methods.join(', '))
+    throw new ProblemError('method_not_allowed')
+  })
+}
+
+/** Bodies are JSON in UTF-8, and an absent body is no error here: routes say whether they want one. */
+function acceptJsonOnly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  const parse = app.getDefaultJsonParser('error', 'error')
+  const utf8 = new TextDecoder('utf-8', { fatal: true })
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) return done(null, undefined)
+    let text: string
+    try {
+      text = utf8.decode(body as Buffer)
+    } catch {
+      return done(new ProblemError('invalid_json', 'The body is not UTF-8.'))
+    }
+    return parse(request, text, done)
+  })
+}
+
+/**
+ * A Fastify instance with our manners: request ids, one log line per request, JSON bodies up to 1 MiB, every
+ * refusal an RFC 9457 problem. Routes are added by `routes/*.ts`.
+ */
+export function createServer(log: Logger): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit,
+    requestTimeout: 30_000,
+    // `close` ends idle connections at once and lets requests under way finish.
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    genReqId: () => `req_${randomBytes(9).toString('base64url')}`,
+    clientErrorHandler: (error, socket) => {
+      const large = error.code === 'HPE_HEADER_OVERFLOW'
+      const problem = new ProblemError(large ? 'headers_too_large' : 'invalid_request')
+      const { status } = problems[problem.code]
+      const body = JSON.stringify(problemReply(problem, ''))
+      const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/problem+json\r\n`
+      if (socket.writable) {
+        socket.end(
+          `${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        )
+      } else socket.destroy()
+    },
+  })
+  app.decorateRequest('caller', null)
+  app.addHook('onSend', async (request, reply) => {
+    reply.headers({
+      'x-request-id': request.id,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    })
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    logRequest(log, request, reply.statusCode, reply.elapsedTime)
+  })
+  acceptJsonOnly(app)
+  replyWithProblems(app, log)
+  return app
+}

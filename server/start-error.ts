@@ -1,0 +1,17 @@
+export type StartErrorCode =
+  | 'settings'
+  | 'usage'
+  | 'port_in_use'
+  | 'address_unavailable'
+  | 'data_folder_unwritable'
+
+/** Why the command cannot go on. The message is for a person and says what to mend; `code` is for programs. */
+export class StartError extends Error {
+  readonly code: StartErrorCode
+
+  constructor(code: StartErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StartError'
+    this.code = code
+  }
+}
