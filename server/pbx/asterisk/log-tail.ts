@@ -40,6 +40,8 @@ export interface LogBatch {
 export interface ReadLogOptions {
   /** CSV: a newline inside double quotes belongs to the record. */
   readonly quoted?: boolean
+  /** Nobody writes it any more: what stands behind the last line end is a record too. */
+  readonly complete?: boolean
   /** Bytes per read, and about the size of a batch. */
   readonly chunkBytes?: number
   /** Of a longer record only so much is given (and parses as a bad row): nothing may grow memory without bound. */
@@ -76,7 +78,8 @@ export async function readLog(
     from = 0
     incident = 'truncated'
   }
-  const { records, end, atEnd } = await readRecords(handle, from, newer !== null, options)
+  const finished = newer !== null || options.complete === true
+  const { records, end, atEnd } = await readRecords(handle, from, finished, options)
   if (atEnd && newer !== null) {
     return { records, cursor: { inode: newer.inode, offset: 0 }, more: true, incident }
   }
