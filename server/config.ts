@@ -1,6 +1,6 @@
 /**
  * Every setting once, with its environment variable, default and description. `docs/configuration.md` is made
- * from this file by `npm run docs`.
+ * from this table by `npm run docs`.
  */
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -160,24 +160,4 @@ export function readConfig(env: Readonly<NodeJS.ProcessEnv>): Config {
     ...config,
     database: `sqlite:${file === undefined ? join(config.dataFolder, 'offhook.db') : resolve(file)}`,
   }
-}
-
-/** The text of `docs/configuration.md`. */
-export function configurationPage(): string {
-  const rows = Object.values(settings).map(({ env, schema, description, ...rest }) => {
-    const initial: unknown = schema.safeParse(undefined).data
-    const shown = initial === true ? 'on' : initial === false ? 'off' : String(initial)
-    const defaultText = 'defaultText' in rest ? rest.defaultText : `\`${shown}\``
-    return `## \`${env}\`\n\n${description}\n\nDefault: ${defaultText}.\n`
-  })
-  return [
-    '<!-- Made from server/config.ts by `npm run docs`. -->',
-    '',
-    '# Configuration',
-    '',
-    'Offhook is configured by environment variables. A variable that begins with `OFFHOOK_` and is not listed here',
-    'stops the start, because a misspelt setting would otherwise go unnoticed. All problems are told at once.',
-    '',
-    ...rows,
-  ].join('\n')
 }

@@ -1,0 +1,31 @@
+import { api, type EventTypeInfo } from '#contracts/api.ts'
+import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
+import { listEventFields } from '#contracts/events/fields.ts'
+import { jsonSchemaOf } from '#server/http/openapi.ts'
+import { type Serving, serve } from '#server/http/serve.ts'
+
+/** The catalogue as the API shows it; it cannot change while the program runs. */
+function catalogue(): readonly EventTypeInfo[] {
+  const fields = listEventFields()
+  return eventTypes.map((type) => {
+    const { label, description, scope, seedTriggers, phoneCloudType, schema } = eventCatalogue[type]
+    return {
+      type,
+      label,
+      description,
+      scope,
+      also_called: [...seedTriggers],
+      phone_cloud_type: phoneCloudType,
+      fields: fields
+        .filter((field) => field.triggers.includes(type))
+        .map(({ triggers: _, ...field }) => field),
+      sample: null,
+      schema: jsonSchemaOf(schema, 'output'),
+    }
+  })
+}
+
+export function serveEventTypes(serving: Serving): void {
+  const items = [...catalogue()]
+  serve(serving, api.listEventTypes, async () => ({ items }))
+}
