@@ -1,0 +1,238 @@
+/** Reading, folding and committing: one batch of capture after the other. */
+import type { Event } from '#contracts/events/catalogue.ts'
+import type { Fact } from '#server/domain/calls/facts.ts'
+import { foldRows } from '#server/domain/calls/fold.ts'
+import type { PbxRow } from '#server/domain/calls/rows.ts'
+import { loadCalls, type OpenCalls, saveCalls } from '#server/domain/calls/state.ts'
+import { describe } from '#server/domain/events/describe.ts'
+import type { Directory } from '#server/domain/events/directory.ts'
+import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
+import { endOfLog, type LogBatch, type LogCursor, readLog } from '#server/pbx/asterisk/log-tail.ts'
+import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
+
+/** What one commit of capture holds: all of it or nothing. */
+export interface CaptureBatch {
+  readonly events: readonly Event[]
+  readonly openCalls: {
+    readonly put: readonly { readonly key: string; readonly json: string }[]
+    readonly delete: readonly string[]
+  }
+  readonly cursor: string
+}
+
+/** The live link to the PBX; its absence delays nothing. */
+export interface PbxLink {
+  /** Keeps the link up until the signal aborts. */
+  readonly run: (
+    on: {
+      readonly up: (link: { readonly bootedAt: number | null }) => void
+      readonly down: (reason: string) => void
+      readonly activity: () => void
+    },
+    signal: AbortSignal,
+  ) => Promise<void>
+  /** Unique ids of the channels that exist now. */
+  readonly listChannels: () => Promise<ReadonlySet<string>>
+}
+
+export interface CaptureDeps {
+  readonly celPath: string
+  readonly queueLogPath: string | null
+  /** Where to begin on the very first start: an attached PBX has years of history that nobody asked for. */
+  readonly beginAt: 'start' | 'end'
+  /** Endpoints of the lines to carriers; null: guessed. */
+  readonly trunks: () => ReadonlySet<string> | null
+  readonly directory: () => Directory
+  readonly link: PbxLink | null
+  readonly load: () => Promise<{
+    readonly cursor: string | null
+    readonly openCalls: readonly string[]
+  }>
+  readonly accept: (batch: CaptureBatch) => Promise<void>
+  readonly log: {
+    readonly info: (facts: object, message: string) => void
+    readonly warn: (facts: object, message: string) => void
+  }
+  readonly now: () => number
+}
+
+/** What is stored beside the open calls: everything that a restart goes on from. */
+export interface CaptureCursor {
+  readonly cel: LogCursor | null
+  readonly queueLog: LogCursor | null
+  /** The fold's state beside its calls. */
+  readonly rest: string | null
+  readonly link: {
+    readonly up: boolean
+    readonly since: number
+    /** When we last were seen running: the start of the gap if we were killed. */
+    readonly aliveAt: number
+  } | null
+}
+
+export type LinkNews =
+  | { readonly kind: 'up'; readonly at: number; readonly bootedAt: number | null }
+  | { readonly kind: 'down'; readonly at: number; readonly reason: string }
+
+export interface Capture {
+  readonly deps: CaptureDeps
+  calls: OpenCalls
+  cursor: CaptureCursor
+  /** Events told since the link went down, or since we began: what `service.link.up` counts. */
+  sinceGap: number
+  /** Channels that the PBX did not list at the last comparison. */
+  suspects: ReadonlySet<string>
+  /** What happened before was read late, not live. */
+  readonly liveSince: number
+  /** What the link said and the loop has not handled yet. */
+  readonly news: LinkNews[]
+}
+
+export async function resume(deps: CaptureDeps): Promise<Capture> {
+  const stored = await deps.load()
+  const cursor =
+    stored.cursor === null ? await firstCursor(deps) : (JSON.parse(stored.cursor) as CaptureCursor)
+  const news: LinkNews[] = []
+  if (cursor.link?.up) {
+    news.push({ kind: 'down', at: cursor.link.aliveAt, reason: 'Offhook was not running' })
+  }
+  if (deps.link === null) news.push({ kind: 'up', at: deps.now(), bootedAt: null })
+  return {
+    deps,
+    calls: loadCalls(stored.openCalls, cursor.rest),
+    cursor,
+    sinceGap: 0,
+    suspects: new Set(),
+    liveSince: deps.now(),
+    news,
+  }
+}
+
+async function firstCursor(deps: CaptureDeps): Promise<CaptureCursor> {
+  const begin = async (path: string | null) =>
+    path === null || deps.beginAt === 'start' ? null : await endOfLog(path)
+  return {
+    cel: await begin(deps.celPath),
+    queueLog: await begin(deps.queueLogPath),
+    rest: null,
+    link: null,
+  }
+}
+
+/** Reads and commits all that is on disk. */
+export async function readAll(capture: Capture): Promise<void> {
+  const { deps } = capture
+  for (let more = true; more; ) {
+    const cel = await readLog(deps.celPath, capture.cursor.cel, { quoted: true })
+    // After CEL, so that it holds whatever belongs to the rows just read; folded before them, so that a queue's
+    // summary at the end of a call finds its position.
+    const queueLog = await readQueueLog(deps.queueLogPath, capture.cursor.queueLog)
+    report(capture, deps.celPath, cel)
+    const rows = [
+      ...queueLog.rows,
+      ...parseRecords(capture, deps.celPath, cel, (text) => parseCelRow(text)),
+    ]
+    const cursor = { ...capture.cursor, cel: cel.cursor, queueLog: queueLog.cursor }
+    if (rows.length > 0 || moved(cursor.cel, capture.cursor.cel)) {
+      await commit(capture, { rows, cursor })
+    }
+    for (const problem of queueLog.problems) deps.log.warn({ problem }, 'queue_log: row not read')
+    more = cel.more
+  }
+  const { bootAt } = capture.calls
+  if (bootAt !== null) await commit(capture, { rows: [{ kind: 'boot', at: bootAt }], late: true })
+}
+
+function moved(now: LogCursor | null, before: LogCursor | null): boolean {
+  return now?.inode !== before?.inode || now?.offset !== before?.offset
+}
+
+async function readQueueLog(path: string | null, from: LogCursor | null) {
+  const rows: PbxRow[] = []
+  const problems: string[] = []
+  let cursor = from
+  for (let more = path !== null; more && path !== null; ) {
+    const batch = await readLog(path, cursor)
+    for (const { text } of batch.records) {
+      const parsed = parseQueueLogRow(text)
+      if ('row' in parsed) rows.push(parsed.row)
+      else problems.push(parsed.problem)
+    }
+    cursor = batch.cursor
+    more = batch.more
+  }
+  return { rows, problems, cursor }
+}
+
+function parseRecords(
+  capture: Capture,
+  path: string,
+  batch: LogBatch,
+  parse: (text: string) => Parsed<PbxRow>,
+): PbxRow[] {
+  const rows: PbxRow[] = []
+  for (const { text, endOffset } of batch.records) {
+    const parsed = parse(text)
+    if ('row' in parsed) rows.push(parsed.row)
+    else if (text !== '') {
+      const facts = { path, row_ends_at: endOffset, problem: parsed.problem }
+      capture.deps.log.warn(facts, 'CEL: row not read')
+    }
+  }
+  return rows
+}
+
+function report(capture: Capture, path: string, batch: LogBatch): void {
+  if (batch.incident === null) return
+  capture.deps.log.warn(
+    { path, incident: batch.incident, was: capture.cursor.cel },
+    'CEL: the file is not the one that was read last; reading from its start',
+  )
+}
+
+/** One transaction: what the rows gave, the calls that they changed, and where reading goes on. */
+export async function commit(
+  capture: Capture,
+  step: {
+    readonly rows?: readonly PbxRow[]
+    readonly events?: readonly Event[]
+    readonly cursor?: CaptureCursor
+    /** Found out after the fact, by a restart of the PBX or a comparison of channels. */
+    readonly late?: boolean
+  },
+): Promise<void> {
+  const { deps } = capture
+  const folded = foldRows(capture.calls, step.rows ?? [], { trunks: deps.trunks() })
+  const directory = deps.directory()
+  const backfilled = (fact: Fact) => step.late === true || fact.at < capture.liveSince
+  const told = folded.facts.map((fact) => describe(fact, directory, backfilled(fact)))
+  const saved = saveCalls({
+    ...folded.state,
+    calls: new Map(
+      folded.changed.flatMap((id) => {
+        const call = folded.state.calls.get(id)
+        return call === undefined ? [] : [[id, call] as const]
+      }),
+    ),
+  })
+  const cursor = { ...(step.cursor ?? capture.cursor), rest: saved.rest }
+  await deps.accept({
+    events: [...told, ...(step.events ?? [])],
+    openCalls: {
+      put: [...saved.calls].map(([key, json]) => ({ key, json })),
+      delete: folded.closed,
+    },
+    cursor: JSON.stringify(cursor),
+  })
+  capture.calls = folded.state
+  capture.cursor = cursor
+  capture.sinceGap += told.length
+}
+
+/** Notes that we are running, so that after a kill -9 the gap is known to the half minute. */
+export async function noteAlive(capture: Capture): Promise<void> {
+  const { link } = capture.cursor
+  if (link === null) return
+  const aliveAt = capture.deps.now()
+  await commit(capture, { cursor: { ...capture.cursor, link: { ...link, aliveAt } } })
+}

@@ -1,0 +1,65 @@
+/**
+ * Capture of one PBX: reads its durable record by cursor, folds it, and commits events, open calls and cursor
+ * together. The files are the only source; file changes and the link (AMI) merely wake it, and a timer does when
+ * neither can.
+ *
+ * What happens when: kill -9 of ours: the cursor is that of the last commit, the rows after it are read again and give
+ * the same ids. Disk full, database away: nothing advances, the batch is tried again until it commits. PBX killed: its
+ * open calls are closed when it is back and tells when it started. Clock jumps: order comes from the file, not the
+ * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { watchLog } from '#server/pbx/asterisk/log-tail.ts'
+import { type CaptureDeps, noteAlive, readAll, resume } from '#server/pipeline/capture-batch.ts'
+import { followLink, handleNews, reconcile } from '#server/pipeline/capture-link.ts'
+import { createDoorbell } from '#server/pipeline/doorbell.ts'
+
+/** Reading by timer, for when no wake-up comes: network file systems, a full inotify table, a cut link. */
+const pollMs = 1_000
+/** How often we note that we are alive and compare our channels with the PBX's own list. */
+const reconcileMs = 30_000
+const retryMs = { first: 250, longest: 30_000 }
+
+/** Runs until the signal aborts; returns after the batch under way is committed. */
+export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promise<void> {
+  const capture = await retried(deps, signal, () => resume(deps))
+  if (capture === null) return
+  const doorbell = createDoorbell()
+  watchLog(deps.celPath, doorbell.ring, signal)
+  const link = followLink(capture, doorbell.ring, signal)
+  let reconcileAt = performance.now() + reconcileMs
+  while (!signal.aborted) {
+    await retried(deps, signal, async () => {
+      await readAll(capture)
+      await handleNews(capture)
+      if (performance.now() < reconcileAt) return
+      reconcileAt = performance.now() + reconcileMs
+      await reconcile(capture)
+    })
+    await doorbell.wait(pollMs, signal)
+  }
+  await link
+  await noteAlive(capture).catch((error: unknown) => {
+    // The gap then begins at the note before: told longer than it was, never shorter.
+    deps.log.warn({ err: error }, 'capture: could not note the end')
+  })
+}
+
+/** Tries until it works: what cannot be committed now stays on the PBX's disk. Null: the signal aborted before. */
+async function retried<T>(
+  deps: CaptureDeps,
+  signal: AbortSignal,
+  step: () => Promise<T>,
+): Promise<T | null> {
+  for (let wait = retryMs.first; !signal.aborted; wait = Math.min(wait * 2, retryMs.longest)) {
+    try {
+      return await step()
+    } catch (error) {
+      deps.log.warn({ err: error, again_in_ms: wait }, 'capture: not committed, trying again')
+      await sleep(wait, undefined, { signal }).catch(() => {
+        // Aborted: the loop's condition ends it.
+      })
+    }
+  }
+  return null
+}
