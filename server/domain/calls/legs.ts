@@ -34,6 +34,7 @@ export function placeInternal(draft: Draft, call: OpenCall, at: number): void {
   call.kind = 'internal'
   if (call.placed) return
   call.placed = true
+  callerLeg(call).offered = true
   const user = call.source.user
   tell(draft, call, 'call.internal.placed', at, { user }, null)
   if (user !== null) tell(draft, call, 'user.outbound.placed', at, { user }, null)
@@ -42,6 +43,7 @@ export function placeInternal(draft: Draft, call: OpenCall, at: number): void {
 function placeOutbound(draft: Draft, call: OpenCall, at: number): void {
   if (call.placed) return
   call.placed = true
+  callerLeg(call).offered = true
   const user = call.source.user
   tell(draft, call, 'call.outbound.placed', at, { user }, null)
   if (user !== null) tell(draft, call, 'user.outbound.placed', at, { user }, null)
@@ -65,6 +67,7 @@ export function answerLeg(draft: Draft, call: OpenCall, leg: Leg, at: number): v
   call.answeredAt ??= at
   if (leg.kind === 'user') visitAnswered(call, leg, at)
   if (first) {
+    callerLeg(call).answeredAt = at
     call.answeredBy = leg.kind === 'user' ? leg.user : null
     call.via = leg.via
     tellFirstAnswer(draft, call, leg, at)
@@ -132,20 +135,17 @@ export function endLeg(draft: Draft, call: OpenCall, leg: Leg, at: number): void
   if (leg.endedAt !== null) return
   leaveBridge(leg)
   leg.endedAt = at
-  leg.outcome ??= outcomeOf(call, leg)
-  if (leg.kind !== 'user' || leg.user === null) return
+  leg.outcome ??= outcomeOf(leg)
+  if (leg.kind !== 'user' || leg.user === null || !leg.offered) return
   const part = {
     startedAt: leg.startedAt,
-    answeredAt: leg.role === 'caller' ? call.answeredAt : leg.answeredAt,
+    answeredAt: leg.answeredAt,
     endedAt: at,
     outcome: leg.outcome,
   }
   const subject = { user: leg.user, leg }
-  if (leg.role === 'target' && leg.offered) {
-    tell(draft, call, 'user.inbound.completed', at, subject, { part })
-  } else if (leg.role === 'caller' && call.placed) {
-    tell(draft, call, 'user.outbound.completed', at, subject, { part })
-  }
+  const type = leg.role === 'target' ? 'user.inbound.completed' : 'user.outbound.completed'
+  tell(draft, call, type, at, subject, { part })
 }
 
 /** Q.850 causes by which a leg was not answered; others are failures. */
@@ -156,9 +156,8 @@ const noAnswerCauses: ReadonlySet<number> = new Set([
   127, // the caller gave up
 ])
 
-function outcomeOf(call: OpenCall, leg: Leg): LegOutcome {
-  const answeredAt = leg.role === 'caller' ? call.answeredAt : leg.answeredAt
-  if (answeredAt !== null) return 'completed'
+function outcomeOf(leg: Leg): LegOutcome {
+  if (leg.answeredAt !== null) return 'completed'
   const cause = leg.hangup?.cause
   if (cause === undefined) return 'failed'
   if (cause === 26) return 'answered_elsewhere'

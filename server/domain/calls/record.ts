@@ -34,7 +34,7 @@ export function closeCall(draft: Draft, call: OpenCall): void {
     tell(draft, call, 'call.missed', endedAt, { user: call.reachedUser }, details)
   }
   const user = call.answeredBy ?? (call.kind === 'inbound' ? null : call.source.user)
-  const legs = realLegs(call).map((leg) => legSeen(call, leg, endedAt))
+  const legs = realLegs(call).map((leg) => legSeen(leg, endedAt))
   tell(draft, call, 'call.ended', endedAt, { user }, { record, legs })
   removeCall(draft, call)
 }
@@ -148,7 +148,7 @@ function ringMs(call: OpenCall, endedAt: number): number {
   return total
 }
 
-function legSeen(call: OpenCall, leg: Leg, endedAt: number): LegSeen {
+function legSeen(leg: Leg, endedAt: number): LegSeen {
   return {
     kind: leg.kind === 'user' ? 'user' : 'external',
     role: leg.role,
@@ -158,7 +158,7 @@ function legSeen(call: OpenCall, leg: Leg, endedAt: number): LegSeen {
     ringGroup: leg.ringGroup,
     via: leg.via,
     startedAt: leg.startedAt,
-    answeredAt: leg.role === 'caller' ? call.answeredAt : leg.answeredAt,
+    answeredAt: leg.answeredAt,
     endedAt: leg.endedAt ?? endedAt,
     outcome: leg.outcome ?? 'failed',
   }

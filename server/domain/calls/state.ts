@@ -18,7 +18,7 @@ export interface Leg {
   queue: string | null
   ringGroup: string | null
   via: 'pickup' | null
-  /** Whether its ringing or placing was told: completed is told only of such. */
+  /** Its ringing (target) or placing (caller) was told: completed is told only of such. */
   offered: boolean
   answeredAt: number | null
   endedAt: number | null

@@ -77,7 +77,8 @@ function attendedTarget(
   row: CelRow,
   targetId: string | null,
 ): string | null {
-  if (call.consulting !== null) return call.consulting
+  // By feature code both channels are the transferrer's one channel, and a mark told whom it consulted.
+  if (call.consulting !== null && text(row, 'channel2_uniqueid') === by.id) return call.consulting
   const target =
     (targetId !== null ? findLeg(call, targetId) : undefined) ??
     consultedLeg(call, by, text(row, 'bridge2_id')) ??
