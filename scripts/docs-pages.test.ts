@@ -8,3 +8,17 @@ test.each(Object.keys(docsPages))('%s is what npm run docs would write', (path) 
   const written = readFileSync(join(projectFolder, path), 'utf8')
   expect(written, 'stale: run "npm run docs" and commit').toBe(docsPages[path]?.())
 })
+
+test('docs/dependencies.md gives a reason for every dependency, and versions are exact', () => {
+  const page = readFileSync(join(projectFolder, 'docs/dependencies.md'), 'utf8')
+  const { dependencies, devDependencies } = JSON.parse(
+    readFileSync(join(projectFolder, 'package.json'), 'utf8'),
+  ) as Record<'dependencies' | 'devDependencies', Record<string, string>>
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+  const named = rows.flatMap((row) => (row.split('|')[1] ?? '').match(/(?<=`)[^`, ]+(?=`)/g) ?? [])
+  const wanted = [...Object.keys(dependencies), ...Object.keys(devDependencies)]
+  expect(named.toSorted()).toEqual(wanted.toSorted())
+  for (const version of Object.values({ ...dependencies, ...devDependencies })) {
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+  }
+})

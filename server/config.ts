@@ -75,10 +75,10 @@ export const settings = {
   }),
   asteriskRoot: setting({
     env: 'OFFHOOK_ASTERISK_ROOT',
-    schema: folder.optional(),
-    defaultText: 'found: in the data folder, on the PATH, or fetched',
+    schema: folder.default(join(projectFolder, '.offhook', 'asterisk')),
+    defaultText: '`.offhook/asterisk` in the project folder',
     description:
-      'Folder in which an Asterisk 20 or newer is unpacked (with `usr/sbin/asterisk` below it).',
+      'Folder of the Asterisk that `scripts/get-asterisk.sh` unpacks. Where there is none, an Asterisk 20 or newer on the PATH is taken, or one is fetched from the mirror of the machine’s apt.',
   }),
   demoPbx: setting({
     env: 'OFFHOOK_DEMO_PBX',

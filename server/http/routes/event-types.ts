@@ -1,6 +1,7 @@
 import { api, type EventTypeInfo } from '#contracts/api.ts'
 import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { listEventFields } from '#contracts/events/fields.ts'
+import { eventSamples } from '#contracts/events/samples.ts'
 import { jsonSchemaOf } from '#server/http/openapi.ts'
 import { type Serving, serve } from '#server/http/serve.ts'
 
@@ -19,7 +20,7 @@ function catalogue(): readonly EventTypeInfo[] {
       fields: fields
         .filter((field) => field.triggers.includes(type))
         .map(({ triggers: _, ...field }) => field),
-      sample: null,
+      sample: eventSamples[type],
       schema: jsonSchemaOf(schema, 'output'),
     }
   })
