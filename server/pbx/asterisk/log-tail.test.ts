@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  endOfLog,
   type LogCursor,
   type LogIncident,
   readLog,
@@ -163,6 +164,17 @@ describe('readLog', () => {
       incidents: ['lost'],
     })
   })
+})
+
+test('endOfLog stands behind the last complete line', async () => {
+  await using log = await logFolder()
+  expect(await endOfLog(log.path)).toBeNull()
+  await writeFile(log.path, 'unfinished')
+  expect((await endOfLog(log.path))?.offset).toBe(0)
+  await writeFile(log.path, `one\n${'x'.repeat(70_000)}`)
+  expect((await endOfLog(log.path))?.offset).toBe(4)
+  await appendFile(log.path, '\n')
+  expect((await endOfLog(log.path))?.offset).toBe(70_005)
 })
 
 describe('any history of a log', () => {

@@ -86,6 +86,22 @@ export async function readLog(
   return { records, cursor: { inode: file.inode, offset: end }, more: !atEnd, incident }
 }
 
+/** The cursor behind the last complete line: for a log whose history nobody asked for. Null: there is no file. */
+export async function endOfLog(path: string): Promise<LogCursor | null> {
+  await using handle = await openIfThere(path)
+  if (!handle) return null
+  const found = await handle.stat({ bigint: true })
+  const chunk = Buffer.alloc(64 * 1024)
+  for (let end = Number(found.size); end > 0; ) {
+    const start = Math.max(0, end - chunk.length)
+    const { bytesRead } = await handle.read(chunk, 0, end - start, start)
+    const last = chunk.subarray(0, bytesRead).lastIndexOf(newline)
+    if (last >= 0) return { inode: inodeOf(found), offset: start + last + 1 }
+    end = start
+  }
+  return { inode: inodeOf(found), offset: 0 }
+}
+
 /**
  * Rings when the log may have grown. A doorbell only: notifications get lost, and some file systems send none, so
  * whoever listens reads by a timer too. Ends with the signal; a folder that cannot be watched is no error.
