@@ -58,7 +58,7 @@ const party = (who: string, label: string) =>
       `${label} (E.164)`,
       `The number of the ${who} in E.164, or null where it cannot be derived (an extension, a withheld number, no country set).`,
     ),
-    raw: textOrNull(label, `The number of the ${who} as the PBX had it; null when withheld.`),
+    raw: textOrNull(label, `The number of the ${who} as the PBX had it; null where it had none.`),
     name: textOrNull(`${label} Name`, `The name of the ${who}, as displayed or as configured.`),
   })
 

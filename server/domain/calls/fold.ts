@@ -193,6 +193,7 @@ function startApplication(_draft: Draft, call: OpenCall, leg: Leg, row: CelRow):
   const app = row.app.toLowerCase()
   if (app === 'dial') {
     call.dialString = row.appData
+    noteDialledUser(call, row.appData)
   } else if (app === 'queue') {
     enterVisit(call, 'queue', row.appData.split(',')[0] ?? '', leg.id, row.at)
   } else if (app === 'voicemail') {
@@ -200,6 +201,14 @@ function startApplication(_draft: Draft, call: OpenCall, leg: Leg, row: CelRow):
     call.reached = 'voicemail'
     call.reachedUser = seenUser(call, mailboxOf(row.appData))
   }
+}
+
+/** A phone that is not registered gets no channel: only the Dial() itself shows that the call came to its user. */
+function noteDialledUser(call: OpenCall, appData: string): void {
+  const extension = /^PJSIP\/([^&@/,]+)(,|$)/.exec(appData)?.[1]
+  if (extension === undefined || openVisit(call, 'ring_group') !== undefined) return
+  call.reached = 'user'
+  call.reachedUser = seenUser(call, extension)
 }
 
 /** `201@default,su` → `201`. */

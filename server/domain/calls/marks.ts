@@ -10,13 +10,15 @@ import { enterVisit, leaveVisit } from '#server/domain/calls/visits.ts'
 
 type MarkFields = Readonly<Record<string, string>>
 
-/** `a=1&b=x%20y` → { a: '1', b: 'x y' }. A value that is not URI-encoded is taken as it stands. */
+/**
+ * `a=1&b=x%20y` → { a: '1', b: 'x y' }. A value that is not URI-encoded is taken as it stands. The first of two equal
+ * names wins: a caller's number that holds `&did=…` must not become the number called.
+ */
 export function parseMark(text: string): MarkFields {
   const fields: Record<string, string> = {}
   for (const pair of text.split('&')) {
     const equals = pair.indexOf('=')
-    if (equals < 1) continue
-    fields[pair.slice(0, equals)] = decoded(pair.slice(equals + 1))
+    if (equals > 0) fields[pair.slice(0, equals)] ??= decoded(pair.slice(equals + 1))
   }
   return fields
 }

@@ -82,9 +82,10 @@ function initiatorOf(call: OpenCall): HangupInitiator {
   const caller = callerLeg(call)
   const source = caller.hangup?.source ?? ''
   const named = call.legs.find((leg) => leg.channel === source && leg.kind !== 'local')
-  if (named !== undefined && !(named.transferred && named === caller)) {
-    return named === caller ? 'caller' : 'callee'
-  }
+  const byCaller = named === caller
+  const meantSo = call.bridged || call.voicemailReached || refusal(call) === null
+  if (named !== undefined && !byCaller) return 'callee'
+  if (byCaller && !caller.transferred && meantSo) return 'caller'
   const end = caller.transferred
     ? Math.max(...call.legs.map((leg) => leg.endedAt ?? 0))
     : (caller.endedAt ?? 0)
@@ -100,13 +101,15 @@ function tookDown(leg: Leg, end: number): boolean {
   return end - leg.endedAt < takesDownWithinMs && cause !== noUserResponding
 }
 
+const rangOut: ReadonlySet<number> = new Set([0, 16, 19])
+
 function causeOf(call: OpenCall, initiator: HangupInitiator): HangupCause {
   if (call.bridged) return 'Answered'
   if (call.voicemailReached) return causeFromLegs(call) ?? 'Failed'
-  if (initiator === 'caller') return refusedBeforeHangup(call) ?? 'Canceled'
+  if (initiator === 'caller') return 'Canceled'
   const q850 = callerLeg(call).hangup?.cause
   if (q850 === 17 || q850 === 21) return 'Busy'
-  return q850 === 0 || q850 === 16 || q850 === 19 ? 'No Answer' : 'Failed'
+  return q850 !== undefined && rangOut.has(q850) ? 'No Answer' : 'Failed'
 }
 
 /** What the caller met before voicemail answered: somebody rang out, all were busy, or none could be reached. */
@@ -119,18 +122,19 @@ function causeFromLegs(call: OpenCall): HangupCause | null {
   return outcomes.length > 0 ? 'Failed' : null
 }
 
-/** Hanging up on the busy tone is not giving up: the last phone tried had refused before. */
-function refusedBeforeHangup(call: OpenCall): HangupCause | null {
-  const caller = callerLeg(call)
-  const last = realLegs(call).findLast((leg) => leg.role === 'target')
-  if (last?.endedAt == null || caller.endedAt === null || call.reached === 'ivr') return null
-  if (openLegs(call, last.endedAt) || last.endedAt >= caller.endedAt) return null
-  return last.outcome === 'busy' || last.outcome === 'rejected' ? 'Busy' : null
+/**
+ * The PBX refused, or somebody did for whom it spoke: the caller's own channel then bears the cause, even where it
+ * also bears the caller's name because the caller hung up on the busy tone, or was told 486 or 503.
+ */
+function refusal(call: OpenCall): HangupCause | null {
+  if (call.reached !== null && call.reached !== 'user') return null
+  const q850 = callerLeg(call).hangup?.cause
+  if (q850 === undefined || notRefused.has(q850)) return null
+  return q850 === 17 || q850 === 21 ? 'Busy' : 'Failed'
 }
 
-function openLegs(call: OpenCall, after: number): boolean {
-  return realLegs(call).some((leg) => leg.role === 'target' && (leg.endedAt ?? 0) > after)
-}
+/** Normal ends, ring time over, and 127: the caller cancelled. */
+const notRefused: ReadonlySet<number> = new Set([0, 16, 19, 127])
 
 /** Milliseconds in which at least one phone rang before the first answer. */
 function ringMs(call: OpenCall, endedAt: number): number {
