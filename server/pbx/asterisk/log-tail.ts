@@ -328,16 +328,3 @@ function textOf(bytes: Buffer): string {
   const end = bytes.at(-1) === carriageReturn ? bytes.length - 1 : bytes.length
   return bytes.toString('utf8', 0, end)
 }
-
-/** The cursor behind the last complete line: where to begin in a log whose past is not wanted. Null: no file. */
-export async function endOfLog(path: string): Promise<LogCursor | null> {
-  await using handle = await openIfThere(path)
-  if (!handle) return null
-  const found = await handle.stat({ bigint: true })
-  const size = Number(found.size)
-  const tail = Buffer.alloc(Math.min(size, 64 * 1024))
-  await handle.read(tail, 0, tail.length, size - tail.length)
-  // -1 + 1 = 0: a tail without a line end is the middle of a row that never was one; the reader begins at its start.
-  const offset = size - tail.length + tail.lastIndexOf(newline) + 1
-  return { inode: inodeOf(found), offset }
-}
