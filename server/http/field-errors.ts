@@ -68,7 +68,7 @@ function unknownFields(
   keys: readonly string[],
 ): readonly FieldError[] {
   const names = fieldNames(schema, path)
-  return keys.map((key) => {
+  return keys.slice(0, most).map((key) => {
     const nearest = nearestName(key, names)
     return {
       field: pathText([...path, key]),

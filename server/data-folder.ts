@@ -1,0 +1,58 @@
+import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StartError } from '#server/start-error.ts'
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'your quota is used up',
+  ENOTDIR: 'a file stands in its way',
+  EEXIST: 'a file stands in its way',
+}
+
+/**
+ * Makes the data folder where it is missing, for its owner alone, and proves that it can be written to. Throws
+ * StartError `data_folder_unwritable`.
+ */
+export async function openDataFolder(folder: string): Promise<void> {
+  const probe = join(folder, `.write-test-${process.pid}`)
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await writeFile(probe, 'x')
+    await rm(probe)
+  } catch (error) {
+    await rm(probe, { force: true }).catch(() => undefined)
+    const { code = '' } = error as NodeJS.ErrnoException
+    throw new StartError(
+      'data_folder_unwritable',
+      `The data folder ${folder} cannot be written to: ${reasons[code] ?? code}. OFFHOOK_DATA chooses another.`,
+      { cause: error },
+    )
+  }
+}
+
+const keyFileOf = (folder: string) => join(folder, 'api-key')
+
+/** Path of the file with the first API key, and the key, or null where the file is not there any more. */
+export async function readKeyFile(folder: string): Promise<{ path: string; key: string | null }> {
+  const path = keyFileOf(folder)
+  const text = await readFile(path, 'utf8').catch(() => null)
+  return { path, key: text === null ? null : text.trim() }
+}
+
+/** Keeps the first API key for the command line of this user, readable by its owner alone. Returns the path. */
+export async function writeKeyFile(folder: string, key: string): Promise<string> {
+  const path = keyFileOf(folder)
+  const file = await open(path, 'w', 0o600)
+  try {
+    // The mode of `open` does not apply to a file that is there already.
+    await chmod(path, 0o600)
+    await file.writeFile(`${key}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return path
+}
