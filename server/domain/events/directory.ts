@@ -1,4 +1,6 @@
 import type { ServiceRef, UserRef } from '#contracts/events/facts.ts'
+import type { PbxDocument } from '#contracts/pbx.ts'
+import { toE164 } from '#server/domain/events/phone-number.ts'
 
 /** What Offhook knows of a PBX beyond its records: whose it is, and how its users and numbers are called. */
 export interface Directory {
@@ -13,4 +15,36 @@ export interface Directory {
     string,
     { readonly e164: string | null; readonly label: string | null }
   >
+}
+
+/** The directory of a service; without a PBX document (an attached PBX) names come from the PBX's own records. */
+export function directoryOf(
+  account: Directory['account'],
+  service: ServiceRef & { readonly country: string | null },
+  document: PbxDocument | null,
+): Directory {
+  const { country, uuid, name, friendly_name, type } = service
+  return {
+    account,
+    service: { uuid, name, friendly_name, type },
+    country,
+    users: new Map(document?.users.map((user) => [user.extension_number, userRef(user)])),
+    numbers: new Map(
+      document?.numbers.map(({ did, number, label }) => [
+        did,
+        { e164: number ?? toE164(did, country), label },
+      ]),
+    ),
+  }
+}
+
+function userRef(user: PbxDocument['users'][number]): UserRef {
+  return {
+    uuid: user.uuid,
+    extension_number: user.extension_number,
+    name: user.name,
+    outbound_phone_number: user.outbound_phone_number,
+    has_voicemail: user.has_voicemail,
+    enabled_calls: user.enabled_calls,
+  }
 }

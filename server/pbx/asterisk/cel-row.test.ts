@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { celColumns, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
+import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
+
+function record(fields: Partial<Record<(typeof celColumns)[number], string>>): string {
+  const whole = {
+    EventType: 'ANSWER',
+    EventEnum: 'ANSWER',
+    EventTime: '1795359620.458846',
+    UniqueID: 'pbx1-1795359620.0',
+    LinkedID: 'pbx1-1795359620.0',
+    ...fields,
+  } as Record<string, string>
+  return celColumns.map((name) => `"${(whole[name] ?? '').replaceAll('"', '""')}"`).join(',')
+}
+
+const rowOf = (text: string) => {
+  const parsed = parseCelRow(text)
+  if ('problem' in parsed) throw new Error(parsed.problem)
+  return parsed.row
+}
+
+test('hostile text comes through as it is', () => {
+  const name = 'O"Neil\\", {} \n ${SHELL(rm)} 📞,","'
+  expect(rowOf(record({ Name: name })).callerName).toBe(name)
+})
+
+test('times have microseconds', () => {
+  expect(rowOf(record({})).at).toBeCloseTo(1_795_359_620_458.846, 3)
+})
+
+test('a mark is named by its user-defined type', () => {
+  const row = rowOf(
+    record({ EventType: 'PBX_INBOUND', EventEnum: 'USER_DEFINED', UserDefType: 'PBX_INBOUND' }),
+  )
+  expect([row.type, row.mark]).toEqual(['USER_DEFINED', 'PBX_INBOUND'])
+})
+
+test('a broken extra costs its facts, not the row', () => {
+  expect(rowOf(record({ EventExtra: '{"hangupcause":16,' })).extra).toEqual({})
+  expect(rowOf(record({ EventExtra: '["x"]' })).extra).toEqual({})
+})
+
+test.each([
+  ['', 'it has 1 columns instead of 23'],
+  ['"a","b"', 'it has 2 columns instead of 23'],
+  [record({}).slice(0, -1), 'the quoting is broken'],
+  [record({}).replace('"ANSWER"', '"ANS"WER"'), 'the quoting is broken'],
+  [record({ EventTime: '2026-11-22 15:00:20' }), 'EventTime "2026-11-22 15:00:20"'],
+  [record({ UniqueID: '' }), 'UniqueID is empty'],
+])('%s is no row', (text, problem) => {
+  expect(parseCelRow(text)).toEqual({ problem: expect.stringContaining(problem) })
+})
+
+test('a line of queue_log', () => {
+  expect(
+    parseQueueLogRow('1795359671|pbx1-1795359671.15|sales|NONE|ENTERQUEUE||0301234567|1'),
+  ).toEqual({
+    row: {
+      kind: 'queue_log',
+      at: 1_795_359_671_000,
+      uniqueId: 'pbx1-1795359671.15',
+      queue: 'sales',
+      agent: 'NONE',
+      event: 'ENTERQUEUE',
+      data: ['', '0301234567', '1'],
+    },
+  })
+  expect(parseQueueLogRow('half a li')).toEqual({ problem: expect.stringContaining('time') })
+  expect(parseQueueLogRow('1795359671|x|y')).toEqual({
+    problem: 'it has fewer than five fields',
+  })
+})
