@@ -97,7 +97,15 @@ function install() {
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
   const { status, error, stdout, stderr } = spawnSync(
     command,
-    [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'],
+    [
+      ...first,
+      'ci',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      '--fetch-retries=1',
+      '--fetch-retry-mintimeout=1000',
+    ],
     { cwd: root, encoding: 'utf8' },
   )
   if (error !== undefined) return `npm could not be run (${error.message}).`
