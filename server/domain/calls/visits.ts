@@ -88,6 +88,7 @@ function queueOutcome(
   if (visit.status === 'TIMEOUT') return 'timed_out'
   if (visit.status !== null && visit.status !== '') return 'left'
   if (log?.outcome) return log.outcome
+  if (call.incomplete) return 'left'
   return hungUpWaiting(call, visit) ? 'abandoned' : 'left'
 }
 
@@ -106,7 +107,11 @@ export function ringGroupVisitSeen(
   return {
     name: visit.name,
     outcome:
-      visit.answeredAt !== null ? 'completed' : visit.status === null ? 'abandoned' : 'no_answer',
+      visit.answeredAt !== null
+        ? 'completed'
+        : visit.status === null && !call.incomplete
+          ? 'abandoned'
+          : 'no_answer',
     enteredAt: visit.enteredAt,
     leftAt: visitEnd(visit, endedAt),
     answeredBy: visit.answeredBy,
