@@ -1,5 +1,5 @@
 /** What a schema of one object cannot see: whether the objects of a PBX document fit together. */
-import type { Destination, PbxDocument } from '#contracts/pbx.ts'
+import type { Destination, PbxDocument, PbxOutboundRoute } from '#contracts/pbx.ts'
 
 export interface ReferenceIssue {
   readonly path: readonly (string | number)[]
@@ -14,6 +14,7 @@ export function checkReferences(document: PbxDocument): ReferenceIssue[] {
     ...trunks(document),
     ...members(document),
     ...unknownDestinations(document),
+    ...unknownForwards(document),
     ...circles(document),
   ]
 }
@@ -193,10 +194,29 @@ function* unknownDestinations(d: PbxDocument): Generator<ReferenceIssue> {
     if (destination.type === 'voicemail' && !mailboxes.has(destination.extension_number)) {
       yield { path, message: `there is no mailbox ${destination.extension_number}` }
     }
-    if (destination.type === 'external' && d.outbound_routes.length === 0) {
-      yield { path, message: 'there is no outbound route' }
+    if (destination.type === 'external' && !outboundRouteFor(d, destination.number)) {
+      yield { path, message: `no outbound route takes ${destination.number}` }
     }
   }
+}
+
+function* unknownForwards(d: PbxDocument): Generator<ReferenceIssue> {
+  const extensions = extensionTargets(d)
+  for (const [i, { forward_to: to }] of d.users.entries()) {
+    if (to === null || extensions.has(to) || outboundRouteFor(d, to)) continue
+    const message = `there is no extension ${to}, and no outbound route takes it`
+    yield { path: ['users', i, 'forward_to'], message }
+  }
+}
+
+/** The route by which a number goes out: that of the longest prefix. Numbers of one digit more are no numbers. */
+export function outboundRouteFor(
+  d: Pick<PbxDocument, 'outbound_routes'>,
+  number: string,
+): PbxOutboundRoute | undefined {
+  return d.outbound_routes
+    .filter(({ prefix }) => number.startsWith(prefix) && number.length >= prefix.length + 2)
+    .sort((a, b) => b.prefix.length - a.prefix.length)[0]
 }
 
 /**

@@ -63,12 +63,9 @@ export const Destination = z
     z.strictObject({
       type: z.literal('user'),
       extension_number: extensionNumber,
-      voicemail: z
-        .boolean()
-        .default(true)
-        .meta({
-          description: 'Busy or not answered: on to the user’s voicemail, where there is one.',
-        }),
+      voicemail: z.boolean().default(true).meta({
+        description: 'Busy or not answered: on to the user’s voicemail, where there is one.',
+      }),
     }),
     z.strictObject({ type: z.literal('ivr'), name: objectName }),
     z.strictObject({ type: z.literal('queue'), name: objectName }),
@@ -219,7 +216,7 @@ export type PbxIvr = z.infer<typeof PbxIvr>
 
 export const PbxQueue = z
   .strictObject({
-    name: objectName,
+    name: objectName.refine((name) => name.toLowerCase() !== 'general', 'is a reserved name'),
     extension: extensionNumber.nullable().default(null),
     strategy: z
       .enum(['ringall', 'linear', 'leastrecent', 'fewestcalls', 'random', 'rrmemory'])

@@ -68,6 +68,7 @@ export const moduleNames = [
   'app_read.so',
   'app_senddtmf.so',
   'app_stack.so',
+  'app_exec.so',
   'app_verbose.so',
   'app_celgenuserevent.so',
   'app_directed_pickup.so',
