@@ -14,7 +14,7 @@ import {
   registerScenario,
   type Step,
 } from '#test/support/sipp-scenario.ts'
-import { waitUntil } from '#test/support/wait-until.ts'
+import { waitUntilOrEnd } from '#test/support/wait-until.ts'
 
 /** A caller or phone at work. Disposing stops it, whatever it is doing, and removes its files. */
 export interface Sipp extends AsyncDisposable {
@@ -51,10 +51,9 @@ export async function startPhone(
 ): Promise<Sipp> {
   const phone = await run(phoneScenario(pbxPort, steps), options, [])
   try {
-    await Promise.race([
-      waitUntil(() => isBound(phone.port), { what: `sipp on port ${phone.port}` }),
-      phone.finished.then(() => Promise.reject(new Error('The phone ended before it was called.'))),
-    ])
+    await waitUntilOrEnd(() => isBound(phone.port), phone.finished, {
+      what: `sipp listens on port ${phone.port}`,
+    })
   } catch (error) {
     await phone[Symbol.asyncDispose]()
     throw error
