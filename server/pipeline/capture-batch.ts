@@ -9,6 +9,7 @@ import type { Directory } from '#server/domain/events/directory.ts'
 import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { endOfLog, type LogBatch, type LogCursor, readLog } from '#server/pbx/asterisk/log-tail.ts'
 import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
+import type { PbxLink } from '#server/pbx/pbx.ts'
 
 /** What one commit of capture holds: all of it or nothing. */
 export interface CaptureBatch {
@@ -20,21 +21,6 @@ export interface CaptureBatch {
   readonly cursor: string
 }
 
-/** The live link to the PBX; its absence delays nothing. */
-export interface PbxLink {
-  /** Keeps the link up until the signal aborts. */
-  readonly run: (
-    on: {
-      readonly up: (link: { readonly bootedAt: number | null }) => void
-      readonly down: (reason: string) => void
-      readonly activity: () => void
-    },
-    signal: AbortSignal,
-  ) => Promise<void>
-  /** Unique ids of the channels that exist now. */
-  readonly listChannels: () => Promise<ReadonlySet<string>>
-}
-
 export interface CaptureDeps {
   readonly celPath: string
   readonly queueLogPath: string | null
@@ -43,6 +29,7 @@ export interface CaptureDeps {
   /** Endpoints of the lines to carriers; null: guessed. */
   readonly trunks: () => ReadonlySet<string> | null
   readonly directory: () => Directory
+  /** Null: files alone. Its absence delays nothing. */
   readonly link: PbxLink | null
   readonly load: () => Promise<{
     readonly cursor: string | null
