@@ -17,26 +17,27 @@ export type LinkDownReason =
 /** What the link tells. Handlers return at once. */
 export interface PbxListener {
   /** The link works. `bootedAt`: epoch ms of the PBX's start, ±1 s; null where it may not be asked. */
-  onUp(link: { readonly bootedAt: number | null }): void
-  /** From now on things may happen unheard. Once per gap. */
-  onDown(reason: LinkDownReason): void
+  readonly up: (link: { readonly bootedAt: number | null }) => void
+  /** From now on things may happen unheard. Once per gap, also for the one before the first connection. */
+  readonly down: (reason: LinkDownReason) => void
   /** Something happened: the record may have grown. */
-  onDoorbell(): void
-}
-
-/** Where the durable record of the PBX is. */
-export interface PbxRecord {
-  readonly celPath: string
-  readonly queueLogPath: string | null
+  readonly activity: () => void
 }
 
 export interface PbxLink {
-  readonly record: PbxRecord
-  isUp(): boolean
+  /** Tells the listener until the signal aborts, beginning with how things are. */
+  readonly run: (on: PbxListener, signal: AbortSignal) => Promise<void>
   /** Unique ids of the channels that exist now. Throws PbxError when the PBX cannot be asked. */
-  listChannels(): Promise<readonly string[]>
-  /** Ends the link; a managed PBX is stopped, too. */
-  close(): Promise<void>
+  readonly listChannels: () => Promise<ReadonlySet<string>>
+}
+
+/** The files of the durable record. */
+export interface PbxRecord {
+  readonly celPath: string
+  readonly queueLogPath: string
+  /** Folder of the messages, `<context>/<mailbox>/INBOX/…`, and of the recordings. */
+  readonly voicemailFolder: string
+  readonly recordingsFolder: string
 }
 
 /** What `apply` did. */
@@ -51,6 +52,7 @@ export interface AppliedConfiguration {
 
 /** A PBX that Offhook configures and runs. */
 export interface ManagedPbx extends PbxLink {
+  readonly record: PbxRecord
   /**
    * Makes the document live; calls go on. Throws PbxError `configuration_rejected` when the PBX did not take it, with
    * the PBX's own words; the configuration before it is then in force again.
@@ -58,7 +60,10 @@ export interface ManagedPbx extends PbxLink {
   apply(document: PbxDocument): Promise<AppliedConfiguration>
   /** Stops the PBX, hanging up its calls, and starts it again. */
   restart(): Promise<void>
+  /** Returns when the PBX has taken the order, not when somebody answered. */
   originate(call: OriginateCall): Promise<void>
+  /** Stops the PBX. Its calls are hung up, their last rows are in the record when this returns. */
+  close(): Promise<void>
 }
 
 /** Makes the PBX call an extension, and connects the one who answers with another. */

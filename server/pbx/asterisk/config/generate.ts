@@ -36,7 +36,6 @@ export function generateConfiguration(document: PbxDocument, site: PbxSite): Con
       ['cel.conf', files.celConf()],
       ['cel_custom.conf', files.celCustomConf()],
       ['cdr.conf', files.cdrConf()],
-      ['cdr_custom.conf', files.cdrCustomConf()],
       ['rtp.conf', files.rtpConf(site)],
       ['http.conf', files.httpConf()],
       ['indications.conf', files.indicationsConf()],

@@ -93,7 +93,6 @@ export const moduleNames = [
   'res_cdrel_custom.so',
   'cel_manager.so',
   'cel_custom.so',
-  'cdr_custom.so',
 ] as const
 
 /** `modules.conf`. */

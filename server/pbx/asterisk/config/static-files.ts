@@ -68,8 +68,6 @@ export const celCustomConf = (): string =>
 /** Off: nobody reads call detail records (one row per pair of legs, whole seconds), and the file would only grow. */
 export const cdrConf = (): string => section('general', [['enable', 'no']])
 
-export const cdrCustomConf = (): string => '[mappings]\n'
-
 /**
  * One account, for Offhook: it hears the doorbell and the boot, may ask for channels, reload, and place calls.
  * It may not run commands of the console, change files or variables.

@@ -7,7 +7,8 @@ export const voicemailConf = (document: PbxDocument): string =>
       // The only format: 16 bytes per millisecond, so the size of a file tells its length.
       ['format', 'wav'],
       ['attach', 'no'],
-      ['minsecs', 0],
+      // Nobody speaks for less; and Asterisk warns of 0.
+      ['minsecs', 1],
       ['maxsecs', 600],
       ['maxmsg', 1000],
       ['skipms', 3000],
