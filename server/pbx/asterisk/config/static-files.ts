@@ -142,5 +142,6 @@ export const emptyFiles = [
   'ccss.conf',
   'pjproject.conf',
   'queuerules.conf',
+  'stasis.conf',
   'udptl.conf',
 ]
