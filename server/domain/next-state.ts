@@ -1,0 +1,95 @@
+/**
+ * What becomes of a delivery after an attempt:
+ *
+ *   leased ── 2xx ───────────────────────> delivered
+ *     ├────── 410 ───────────────────────> exhausted, and its webhook is disabled (`gone`)
+ *     ├────── any other failure, tries left ─> pending, due after the pause of `backoff.ts`
+ *     └────── any other failure, none left ──> exhausted
+ *
+ * The kind of failure decides what people are told and not whether it is tried again: a wrong certificate, a name that
+ * does not resolve and a redirect get mended too. The tries are the first one and the webhook's `retries`.
+ */
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { delayBeforeRetry, longestRetryAfterMs, parseRetryAfter } from '#server/domain/backoff.ts'
+
+/** `decision` is one sentence for a person: why it is or is not tried again. */
+export type NextState =
+  | { readonly state: 'delivered'; readonly decision: string }
+  | {
+      readonly state: 'pending'
+      /** Epoch milliseconds. */
+      readonly dueAt: number
+      readonly decision: string
+    }
+  | {
+      readonly state: 'exhausted'
+      readonly decision: string
+      /** Why the webhook must be disabled with it; null: it stays as it is. */
+      readonly disableWebhook: 'gone' | null
+    }
+
+export interface Situation {
+  /** How many attempts the delivery has had, with this one. */
+  readonly attemptsDone: number
+  /** The webhook's setting: tries after the first one. */
+  readonly retries: number
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** In [0, 1). */
+  readonly random: number
+}
+
+export function nextState(
+  outcome: Pick<AttemptOutcome, 'ok' | 'statusCode' | 'retryAfter'>,
+  { attemptsDone, retries, now, random }: Situation,
+): NextState {
+  if (outcome.ok) return { state: 'delivered', decision: 'Delivered.' }
+  if (outcome.statusCode === 410) {
+    return {
+      state: 'exhausted',
+      decision:
+        'Not tried again: the receiver answered that it is gone, so the webhook is disabled.',
+      disableWebhook: 'gone',
+    }
+  }
+  const tries = retries + 1
+  if (attemptsDone >= tries) {
+    return {
+      state: 'exhausted',
+      decision: `Given up: ${tries === 1 ? 'the webhook has no retries' : `all ${tries} tries failed`}.`,
+      disableWebhook: null,
+    }
+  }
+  const asked = outcome.retryAfter === null ? null : parseRetryAfter(outcome.retryAfter, now)
+  const delay = delayBeforeRetry(attemptsDone, random, asked)
+  return {
+    state: 'pending',
+    dueAt: now + delay,
+    decision: `Try ${attemptsDone + 1} of ${tries} follows in ${durationText(delay)}${reason(asked, delay)}.`,
+  }
+}
+
+/** Why the pause is not that of the schedule, where the receiver made it so. */
+function reason(askedMs: number | null, delayMs: number): string {
+  if (askedMs === null || Math.min(askedMs, longestRetryAfterMs) < delayMs) return ''
+  if (askedMs > longestRetryAfterMs) return ', the longest that a receiver can ask for'
+  return ', as the receiver asked'
+}
+
+const units = [
+  { name: 'h', ms: 3_600_000 },
+  { name: 'min', ms: 60_000 },
+  { name: 's', ms: 1000 },
+] as const
+
+/** The two largest units that say something: `2 min 5 s`, `8 h`, `0 s`. */
+function durationText(ms: number): string {
+  let rest = Math.round(ms / 1000) * 1000
+  const parts: string[] = []
+  for (const unit of units) {
+    const count = Math.floor(rest / unit.ms)
+    rest -= count * unit.ms
+    if (count > 0 && parts.length < 2) parts.push(`${count} ${unit.name}`)
+  }
+  return parts.length === 0 ? '0 s' : parts.join(' ')
+}

@@ -1,0 +1,37 @@
+/** What stands in the log where a secret was. */
+export const redacted = '***'
+
+/**
+ * Names of headers and query parameters that carry credentials, by definition or as people call them. Signatures stay:
+ * they open nothing, and receivers compare them. `www-authenticate` stays: it says what the receiver wants.
+ */
+const secretName =
+  /auth(?!enticate)|cookie|token|secret|passw|pwd|credential|session|(api|access)[-_]?key|^key$|^sig$/i
+
+/** The headers as the log may have them: same names, secret values replaced. */
+export function redactHeaders(
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      secretName.test(name) ? redacted : value,
+    ]),
+  )
+}
+
+/**
+ * The URL as the log may have it: without credentials before the host, values of query parameters with a telling name
+ * replaced. A text that is no absolute URL may be anything, so nothing of it is shown.
+ */
+export function redactUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url === null) return redacted
+  url.username = ''
+  url.password = ''
+  for (const name of new Set(url.searchParams.keys())) {
+    // Setting one parameter writes the whole query anew, so a URL without secrets is left as it was.
+    if (secretName.test(name)) url.searchParams.set(name, redacted)
+  }
+  return url.href
+}
