@@ -2,18 +2,13 @@
  * The fold may be cut anywhere: capture reads what happens to be on disk, commits, and may die and start again from the
  * stored state between any two rows. None of it may show in the events.
  */
-import { readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fact } from '#server/domain/calls/facts.ts'
 import { foldRows } from '#server/domain/calls/fold.ts'
 import type { PbxRow } from '#server/domain/calls/rows.ts'
 import { loadCalls, noCalls, type OpenCalls, saveCalls } from '#server/domain/calls/state.ts'
-import { readTraceRows, tracesFolder } from '#test/traces/read-trace.ts'
-
-const traces = readdirSync(tracesFolder, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name)
+import { readTraceRows, traces } from '#test/traces/read-trace.ts'
 
 /** Folds in the given pieces, the state going through its stored form between two of them. */
 function foldInPieces(pieces: readonly (readonly PbxRow[])[]): Fact[] {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { runDerive } from '#server/cli/derive.ts'
 import type { PbxRow } from '#server/domain/calls/rows.ts'
@@ -6,6 +6,11 @@ import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
 
 export const tracesFolder = import.meta.dirname
+
+/** Names of the folders that hold a recorded call each. */
+export const traces: readonly string[] = readdirSync(tracesFolder).filter((name) =>
+  existsSync(`${tracesFolder}/${name}/cel.csv`),
+)
 
 /** The rows of a recorded call: its queue_log, then its CEL. */
 export function readTraceRows(trace: string): { cel: PbxRow[]; queueLog: PbxRow[] } {

@@ -1,12 +1,13 @@
-import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type CallEvent, type Event, eventCatalogue } from '#contracts/events/catalogue.ts'
-import { type ExpectedCall, expectedCalls } from '#test/traces/expected-calls.ts'
-import { deriveTrace, tracesFolder } from '#test/traces/read-trace.ts'
-
-const traces = readdirSync(tracesFolder, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name)
+import {
+  type CallEvent,
+  type Event,
+  type EventOf,
+  eventCatalogue,
+} from '#contracts/events/catalogue.ts'
+import type { ExpectedBeginning, ExpectedCall } from '#test/traces/expected/building-blocks.ts'
+import { expectedCalls } from '#test/traces/expected/expected-calls.ts'
+import { deriveTrace, traces } from '#test/traces/read-trace.ts'
 
 test('every recorded call has its expected events', () => {
   expect(Object.keys(expectedCalls).sort()).toEqual([...traces].sort())
@@ -48,11 +49,19 @@ function callKey(call: readonly CallEvent[]): string {
   return `${direction} ${source.raw} ${destination.raw}`
 }
 
-function expectedKey(call: ExpectedCall): string {
+function expectedKey(call: ExpectedBeginning): string {
   return `${call.direction} ${call.from} ${call.to}`
 }
 
-function checkCall(call: readonly CallEvent[], wanted: ExpectedCall): void {
+function checkCall(call: readonly CallEvent[], wanted: ExpectedCall | ExpectedBeginning): void {
+  expect((call[0] as CallEvent).call.source).toMatchObject(wanted.source ?? {})
+  checkEvents(call, wanted)
+  const last = call.at(-1) as CallEvent
+  if (!('status' in wanted)) expect(last.type).not.toBe('call.ended')
+  else if (last.type === 'call.ended') checkRecord(last, wanted)
+}
+
+function checkEvents(call: readonly CallEvent[], wanted: ExpectedBeginning): void {
   const lines = call.map(line)
   const inOrder: (string | string[])[] = []
   for (const step of wanted.events) {
@@ -62,8 +71,9 @@ function checkCall(call: readonly CallEvent[], wanted: ExpectedCall): void {
   expect([...inOrder, ...lines]).toEqual(
     wanted.events.map((step) => (typeof step === 'string' ? step : [...step].sort())),
   )
-  const ended = call.at(-1)
-  if (ended?.type !== 'call.ended') return
+}
+
+function checkRecord(ended: EventOf<'call.ended'>, wanted: ExpectedCall): void {
   const record = ended.call
   expect({
     status: record.status,

@@ -143,9 +143,11 @@ export function endLeg(draft: Draft, call: OpenCall, leg: Leg, at: number): void
     endedAt: at,
     outcome: leg.outcome,
   }
-  const subject = { user: leg.user, leg }
-  const type = leg.role === 'target' ? 'user.inbound.completed' : 'user.outbound.completed'
-  tell(draft, call, type, at, subject, { part })
+  const { user } = leg
+  // A target was chosen by its queue or ring group; a caller is told the one that the call came to.
+  if (leg.role === 'target')
+    tell(draft, call, 'user.inbound.completed', at, { user, leg }, { part })
+  else tell(draft, call, 'user.outbound.completed', at, { user }, { part })
 }
 
 /** Q.850 causes by which a leg was not answered; others are failures. */

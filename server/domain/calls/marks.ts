@@ -68,6 +68,10 @@ const marks: Readonly<Record<string, (m: Marked) => void>> = {
   },
   PBX_DIVERT: ({ call, fields }) => {
     call.divertedTo = fields.to || null
+    if (!fields.user) return
+    // No phone of hers rings, but it was to her that the call came.
+    call.reached = 'user'
+    call.reachedUser = seenUser(call, fields.user)
   },
   PBX_TRANSFER_TO: ({ call, fields }) => {
     if (fields.attended) call.consulting = fields.to || null

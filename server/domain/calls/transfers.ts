@@ -54,7 +54,9 @@ export function transferAttended(draft: Draft, call: OpenCall, by: Leg, row: Cel
   transferrer.transferred = true
   const second = secondId === null ? undefined : findLeg(whole, secondId)
   if (second !== undefined) second.transferred = true
-  const joined = whole.merged.at(-1) ?? null
+  // Of the calls joined so far, the consultation: a call may be transferred more than once.
+  const involved = [by.id, secondId, targetId, text(row, 'transferee_channel_uniqueid')]
+  const joined = whole.merged.findLast((id) => involved.includes(id)) ?? null
   tell(
     draft,
     whole,
