@@ -13,7 +13,21 @@ const absolutePath = z
  * documented `cel_custom.conf` mapping) and, where given, its queue_log and its AMI.
  */
 export const PbxConnection = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('asterisk_managed') }),
+  z.strictObject({
+    kind: z.literal('asterisk_managed'),
+    sip_host: z
+      .string()
+      .regex(/^\d{1,3}(\.\d{1,3}){3}$/, 'must be an IPv4 address')
+      .default('127.0.0.1')
+      .meta({ description: 'Address that phones and carriers reach it at; 0.0.0.0: all.' }),
+    sip_port: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .nullable()
+      .default(null)
+      .meta({ description: 'UDP port of SIP; null: a free one, kept from then on.' }),
+  }),
   z.strictObject({
     kind: z.literal('asterisk_attached'),
     cel_path: absolutePath,

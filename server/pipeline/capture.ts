@@ -39,10 +39,13 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
     await doorbell.wait(pollMs, signal)
   }
   await link
-  await noteAlive(capture).catch((error: unknown) => {
-    // The gap then begins at the note before: told longer than it was, never shorter.
-    deps.log.warn({ err: error }, 'capture: could not note the end')
-  })
+  try {
+    await readAll(capture)
+    await noteAlive(capture)
+  } catch (error) {
+    // The next start reads it, and tells a longer gap than there was, never a shorter one.
+    deps.log.warn({ err: error }, 'capture: the last rows were not committed')
+  }
 }
 
 /** Tries until it works: what cannot be committed now stays on the PBX's disk. Null: the signal aborted before. */

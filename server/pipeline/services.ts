@@ -1,0 +1,68 @@
+/** All services of all accounts, running; follows what is created, changed and deleted. */
+import type { Service } from '#contracts/service.ts'
+import {
+  type PbxState,
+  type ServiceRunner,
+  type ServiceRunnerDeps,
+  startService,
+} from '#server/pipeline/service-runner.ts'
+import { listServicesInside, type ServiceInside } from '#server/store/services.ts'
+
+export interface RunningServices {
+  /** After a service or its PBX document was created, changed or deleted. */
+  readonly changed: (uuid: string) => void
+  readonly states: () => readonly { readonly service: Service; readonly pbx: PbxState }[]
+  readonly close: () => Promise<void>
+}
+
+/** Starts every service; returns when each PBX came up or was found not to. */
+export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServices> {
+  const running = new Map<string, { inside: ServiceInside; runner: ServiceRunner }>()
+  let turn: Promise<void> = Promise.resolve()
+
+  const start = (inside: ServiceInside) => {
+    const runner = startService(deps, inside)
+    running.set(inside.service.uuid, { inside, runner })
+    return runner
+  }
+  const stop = async (uuid: string) => {
+    const known = running.get(uuid)
+    running.delete(uuid)
+    await known?.runner.close()
+  }
+  const follow = async (uuid: string) => {
+    const inside = (await listServicesInside(deps.store)).find((s) => s.service.uuid === uuid)
+    const known = running.get(uuid)
+    if (inside === undefined) return await stop(uuid)
+    const same = JSON.stringify(known?.inside.connection) === JSON.stringify(inside.connection)
+    if (known === undefined || !same) {
+      await stop(uuid)
+      start(inside)
+      return
+    }
+    known.inside = inside
+    await known.runner.update(inside)
+  }
+
+  const first = await listServicesInside(deps.store)
+  await Promise.all(first.map((inside) => start(inside).tried))
+  return {
+    changed: (uuid) => {
+      // One after the other: two quick changes must not run two captures of one file.
+      turn = turn
+        .then(() => follow(uuid))
+        .catch((error: unknown) => {
+          deps.log.warn({ service_uuid: uuid, err: error }, 'service: change not followed')
+        })
+    },
+    states: () =>
+      [...running.values()].map(({ inside, runner }) => ({
+        service: inside.service,
+        pbx: runner.state(),
+      })),
+    close: async () => {
+      await turn
+      await Promise.all([...running.keys()].map(stop))
+    },
+  }
+}
