@@ -43,6 +43,7 @@ const sendReliably = (message: string) => send(message, ' retrans="500"')
 const receive = (what: string, attributes = '') => `<recv ${what}${attributes}/>\n`
 const response = (code: number, attributes = '') => receive(`response="${code}"`, attributes)
 const pause = (ms: number) => `<pause milliseconds="${ms}"/>\n`
+/** The end of every scenario: a repetition of the last request may still come and is answered again. */
 const linger = '<timewait milliseconds="200"/>\n'
 
 const okReply = `SIP/2.0 200 OK
@@ -117,8 +118,7 @@ export const awaitHangUp: Step = ({ label }) => {
     `<label id="${info}"/>\n` +
     send(okReply, ` next="${listen}"`) +
     `<label id="${end}"/>\n` +
-    send(okReply) +
-    linger
+    send(okReply)
   )
 }
 
@@ -226,8 +226,7 @@ ${noBody}`
     response(200) +
     ringing +
     response(487) +
-    send(request('ACK', '[last_To:]')) +
-    linger
+    send(request('ACK', '[last_To:]'))
   )
 }
 
@@ -249,8 +248,7 @@ ${own}
 Call-ID: [call_id]
 CSeq: 1 ACK
 Max-Forwards: 70
-${noBody}`) +
-      linger
+${noBody}`)
     )
   }
 
@@ -358,21 +356,37 @@ Max-Forwards: 70
 ${[...(setup.headers ?? []), allow].join('\n')}
 ${withSdp}`)
   const body = steps.map((step) => step(dialog)).join('')
-  return scenario('caller', invite + body.replaceAll('[$target]', target))
+  return scenario('caller', invite + body.replaceAll('[$target]', target) + linger)
 }
 
-/** The scenario of a phone, or of the carrier, that is called. */
+/** What a phone writes to its log when it has gone through all steps of a call. */
+export const callDone = 'call done'
+
+/**
+ * The scenario of a phone, or of the carrier, that is called. Like any phone it also takes the NOTIFYs about messages
+ * in its mailbox and the OPTIONS that a PBX sends: for sipp each of these is a call of its own, so calls are counted by
+ * the line `callDone` in the log.
+ */
 export function phoneScenario(pbxPort: number, steps: readonly Step[]): string {
   const headers = 'From:[$inviteto];tag=[pid]P[call_number]\nTo:[$invitefrom]'
   const dialog = dialogOf(pbxPort, '', headers, '[$invitecontact]')
   const remember = (regexp: string, header: string, variable: string) =>
     `<ereg regexp="${regexp}" search_in="hdr" header="${header}:" assign_to="${variable}"/>\n`
+  const [chatter, end] = [dialog.label(), dialog.label()]
   return scenario(
     'phone',
-    `<recv request="INVITE" rrs="true"><action>
-${remember('sip:[^>]*', 'Contact', 'invitecontact')}${remember('.*', 'From', 'invitefrom')}${remember('.*', 'To', 'inviteto')}${remember('.*', 'Via', 'invitevia')}${remember('[0-9]+ INVITE', 'CSeq', 'invitecseq')}</action></recv>
+    `${receive('request="NOTIFY"', ` optional="true" next="${chatter}"`)}\
+${receive('request="OPTIONS"', ` optional="true" next="${chatter}"`)}\
+<recv request="INVITE" rrs="true"><action>
+${remember('sip:[^>]*', 'Contact', 'invitecontact')}${remember('.*', 'From', 'invitefrom')}\
+${remember('.*', 'To', 'inviteto')}${remember('.*', 'Via', 'invitevia')}\
+${remember('[0-9]+ INVITE', 'CSeq', 'invitecseq')}</action></recv>
 <Reference variables="invitecontact,invitefrom,inviteto,invitevia,invitecseq"/>
-${steps.map((step) => step(dialog)).join('')}`,
+${steps.map((step) => step(dialog)).join('')}\
+<nop next="${end}"><action><log message="${callDone}"/></action></nop>
+<label id="${chatter}"/>
+${send(okReply)}<label id="${end}"/>
+${linger}`,
   )
 }
 

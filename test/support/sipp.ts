@@ -9,6 +9,7 @@ import { projectFolder } from '#server/config.ts'
 import { freeUdpPort } from '#test/support/free-port.ts'
 import {
   type CallerSetup,
+  callDone,
   callerScenario,
   phoneScenario,
   registerScenario,
@@ -26,7 +27,7 @@ export interface Sipp extends AsyncDisposable {
 
 export interface RunOptions {
   readonly port?: number
-  /** How many calls it makes or takes; 1 unless told. */
+  /** How many calls it makes or must take; 1 unless told. */
   readonly calls?: number
   /** Calls per second, for several calls. */
   readonly rate?: number
@@ -40,43 +41,98 @@ export async function startCaller(
   steps: readonly Step[],
   options: RunOptions = {},
 ): Promise<Sipp> {
-  return run(callerScenario(setup, steps), options, [`127.0.0.1:${setup.pbxPort}`])
+  return runCalls(callerScenario(setup, steps), setup.pbxPort, options)
 }
 
 /** Starts a phone, or the carrier, that waits to be called; it listens when the promise is fulfilled. */
 export async function startPhone(
   pbxPort: number,
   steps: readonly Step[],
-  options: RunOptions = {},
+  { calls = 1, ...options }: RunOptions = {},
 ): Promise<Sipp> {
-  const phone = await run(phoneScenario(pbxPort, steps), options, [])
+  const child = await spawnSipp(phoneScenario(pbxPort, steps), options, [])
+  const phone = asSipp(child, callsTaken(child, calls, options.timeoutSeconds ?? 60))
   try {
-    await waitUntilOrEnd(() => isBound(phone.port), phone.finished, {
+    await waitUntilOrEnd(() => isBound(phone.port), child.exited, {
       what: `sipp listens on port ${phone.port}`,
     })
   } catch (error) {
+    const told = await failure(child, (error as Error).message)
     await phone[Symbol.asyncDispose]()
-    throw error
+    throw told
   }
   return phone
 }
 
-/** Registers `user` with a contact on `contactPort`; fulfilled when the PBX has accepted it. */
+/**
+ * Registers `user` from `port`, where its phone must then be started: a PBX may take the address that the request came
+ * from for the contact (behind NAT it must). Fulfilled when the PBX has accepted it.
+ */
 export async function registerPhone(
   pbxPort: number,
   user: { readonly extension: string; readonly secret: string },
-  contactPort: number,
+  port: number,
 ): Promise<void> {
-  const scenario = registerScenario(pbxPort, user.extension, user.secret, contactPort)
-  await using registration = await run(scenario, {}, [`127.0.0.1:${pbxPort}`])
+  const scenario = registerScenario(pbxPort, user.extension, user.secret, port)
+  await using registration = await runCalls(scenario, pbxPort, { port })
   await registration.finished
 }
 
-async function run(
+/** A run that makes its calls and ends by itself. */
+async function runCalls(scenario: string, pbxPort: number, options: RunOptions): Promise<Sipp> {
+  const { calls = 1, rate = 10 } = options
+  const child = await spawnSipp(scenario, options, [
+    ...['-m', String(calls), '-r', String(rate)],
+    `127.0.0.1:${pbxPort}`,
+  ])
+  const finished = child.exited.then(async (how) => {
+    if (how !== 'code 0') throw await failure(child, how)
+  })
+  return asSipp(child, finished)
+}
+
+/** A phone runs until it is stopped: its calls are over when it has logged so many. */
+async function callsTaken(sipp: SippChild, calls: number, timeoutSeconds: number): Promise<void> {
+  const outcome = await waitUntilOrEnd(
+    async () => {
+      if ((await readLog(sipp, 'errors.log')).includes('Aborting call')) return 'aborted'
+      const done = (await readLog(sipp, 'calls.log')).split(callDone).length - 1
+      return done >= calls && 'done'
+    },
+    sipp.exited,
+    { what: `the phone has had ${calls} calls`, timeoutMs: timeoutSeconds * 1_000 },
+  ).catch((error: Error) => error.message)
+  if (outcome !== 'done') throw await failure(sipp, outcome)
+}
+
+interface SippChild {
+  readonly process: ChildProcess
+  readonly port: number
+  readonly folder: string
+  /** How it ended: `code 0`, `SIGKILL`. */
+  readonly exited: Promise<string>
+}
+
+function asSipp(child: SippChild, finished: Promise<void>): Sipp {
+  // Who disposes of a phone without asking how it went must not get an unhandled rejection.
+  finished.catch(() => {})
+  return {
+    port: child.port,
+    finished,
+    async [Symbol.asyncDispose]() {
+      child.process.kill('SIGKILL')
+      await child.exited
+      await finished.catch(() => {})
+      await rm(child.folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function spawnSipp(
   scenario: string,
-  { port, calls = 1, rate = 10, timeoutSeconds = 60 }: RunOptions,
-  target: readonly string[],
-): Promise<Sipp> {
+  { port, timeoutSeconds = 60 }: RunOptions,
+  more: readonly string[],
+): Promise<SippChild> {
   const sippPath = await findSipp()
   const [sipPort, mediaPort] = [port ?? (await freeUdpPort()), await freeUdpPort()]
   const folder = await mkdtemp(join(tmpdir(), 'offhook-sipp-'))
@@ -86,37 +142,27 @@ async function run(
     sippPath,
     [
       ...['-sf', 'scenario.xml', '-i', '127.0.0.1', '-p', String(sipPort), '-nostdin'],
-      ...['-mi', '127.0.0.1', '-mp', String(mediaPort), '-m', String(calls), '-r', String(rate)],
+      ...['-mi', '127.0.0.1', '-mp', String(mediaPort)],
       ...['-timeout', `${timeoutSeconds}s`, '-timeout_error'],
       ...['-trace_err', '-error_file', 'errors.log', '-trace_msg', '-message_file', 'messages.log'],
-      ...target,
+      ...['-trace_logs', '-log_file', 'calls.log'],
+      ...more,
     ],
-    // Its screen goes nowhere: what matters is in the two files, and a full pipe would stop it.
+    // Its screen goes nowhere: what matters is in the files, and a full pipe would stop it.
     { cwd: folder, stdio: 'ignore', env: { ...process.env, TERM: 'dumb' } },
   )
-  const finished = finish(child, folder)
-  // Who disposes of a phone without asking how it went must not get an unhandled rejection.
-  finished.catch(() => {})
-  return {
-    port: sipPort,
-    finished,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await finished.catch(() => {})
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
+  const exited = once(child, 'exit').then(([code, signal]) => signal ?? `code ${code}`)
+  return { process: child, port: sipPort, folder, exited }
 }
 
-async function finish(child: ChildProcess, folder: string): Promise<void> {
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
-  if (code === 0) return
-  const tail = async (file: string) =>
-    (await readFile(join(folder, file), 'utf8').catch(() => '')).slice(-6_000)
-  throw new Error(
-    `sipp ended with ${code ?? signal}.\n${await tail('errors.log')}\n${await tail('messages.log')}`,
-  )
+async function failure(sipp: SippChild, how: string): Promise<Error> {
+  const errors = (await readLog(sipp, 'errors.log')).slice(-6_000)
+  const messages = (await readLog(sipp, 'messages.log')).slice(-6_000)
+  return new Error(`sipp on port ${sipp.port}: ${how}\n${errors}\n${messages}`)
 }
+
+const readLog = (sipp: SippChild, file: string) =>
+  readFile(join(sipp.folder, file), 'utf8').catch(() => '')
 
 let found: Promise<string> | null = null
 

@@ -1,0 +1,404 @@
+/**
+ * Calls to be placed on a real PBX that runs the demo document. Each is a call that was recorded once
+ * (`test/traces/<recording>`), with the same pauses: the live call must give what `test/traces/expected` says of the
+ * recording, and what differs stands beside it here.
+ */
+import {
+  answered,
+  awaitHangUp,
+  cancelAtOnce,
+  cancelWhileRinging,
+  consultAndTransferTo,
+  dial,
+  hangUp,
+  press,
+  redirectTo,
+  refusedWith,
+  rejectWith,
+  ringThenAnswer,
+  ringUntilCancelled,
+  type Step,
+  speak,
+  transferTo,
+  wait,
+} from '#test/support/sipp-scenario.ts'
+import type { ExpectedCall } from '#test/traces/expected/building-blocks.ts'
+
+type User = '201' | '202' | '203' | '204'
+
+export interface ScenarioCaller {
+  /** Over which line the call comes: the carrier’s, or a user’s phone. */
+  readonly line: 'carrier' | User
+  readonly number: string
+  readonly name?: string
+  readonly to: string
+  readonly steps: readonly Step[]
+  /** How long after the start of the scenario it calls; 0 unless told. */
+  readonly afterMs?: number
+}
+
+export interface ScenarioPhone {
+  readonly steps: readonly Step[]
+  /** How many calls it must get; 1 unless told. */
+  readonly calls?: number
+  /** It may happen that it is never called, or that the call is over before its steps are. */
+  readonly loose?: true
+}
+
+export interface Scenario {
+  /** Folder of `test/traces` with the same call. */
+  readonly recording: string
+  readonly callers: readonly ScenarioCaller[]
+  /** Who answers at the fixed addresses: the users’ phones, and the carrier for calls to outside. */
+  readonly phones?: { readonly [who in User | 'carrier']?: ScenarioPhone }
+  /** These users register first. */
+  readonly registers?: readonly User[]
+  /** In what the expected call differs from that of the recording. */
+  readonly differs?: Partial<ExpectedCall>
+}
+
+const anyRefusal = refusedWith(404, 403, 408, 480, 486, 487, 500, 502, 503, 600, 603)
+
+const anna = (to: string, ...steps: readonly Step[]): ScenarioCaller => ({
+  line: 'carrier',
+  number: '0301234567',
+  name: 'Anna Extern',
+  to,
+  steps,
+})
+const user = (line: User, to: string, ...steps: readonly Step[]): ScenarioCaller => ({
+  line,
+  number: line,
+  to,
+  steps,
+})
+const after = (ms: number, caller: ScenarioCaller): ScenarioCaller => ({ ...caller, afterMs: ms })
+const phone = (...steps: readonly Step[]): ScenarioPhone => ({ steps })
+
+/** Talks for so long, then hangs up. */
+const talk = (ms: number) => [answered, wait(ms), hangUp]
+const untilTheyHangUp = [answered, awaitHangUp]
+const answersAfter = (ms: number) => phone(ringThenAnswer(ms), awaitHangUp)
+const answersAndHangsUp = (ms: number) => phone(ringThenAnswer(1_000), wait(ms), hangUp)
+const onlyRings = phone(ringUntilCancelled)
+const isBusy = phone(rejectWith('486 Busy Here'))
+
+const answeredAndRefused: readonly Scenario[] = [
+  {
+    recording: '01-inbound-answered-caller-hangup',
+    callers: [anna('1001', ...talk(3_000))],
+    phones: { 201: answersAfter(1_000) },
+  },
+  {
+    recording: '02-inbound-answered-callee-hangup',
+    callers: [anna('1001', ...untilTheyHangUp)],
+    phones: { 201: answersAndHangsUp(3_000) },
+  },
+  {
+    recording: '20-inbound-caller-hangs-up-ringing',
+    callers: [anna('1007', cancelWhileRinging(2_500))],
+    phones: { 201: onlyRings },
+  },
+  {
+    recording: '20b-inbound-cancelled-at-once',
+    callers: [anna('1007', cancelAtOnce)],
+    phones: { 201: { ...onlyRings, loose: true } },
+  },
+  { recording: '21c-inbound-user-not-registered', callers: [anna('1008', anyRefusal)] },
+  {
+    recording: '21e-inbound-user-busy',
+    callers: [anna('1007', anyRefusal)],
+    phones: { 201: isBusy },
+  },
+  {
+    recording: '21f-inbound-declined-603',
+    callers: [anna('1007', anyRefusal)],
+    phones: { 201: phone(rejectWith('603 Decline')) },
+  },
+  {
+    recording: '21g-inbound-480',
+    callers: [anna('1007', anyRefusal)],
+    phones: { 201: phone(rejectWith('480 Temporarily Unavailable')) },
+  },
+  { recording: '21j-unknown-did', callers: [anna('1999', anyRefusal)] },
+  {
+    recording: '26-component-event',
+    callers: [anna('1009', ...talk(2_000))],
+    phones: { 201: answersAfter(1_000) },
+  },
+  {
+    recording: '33-hostile-caller-name',
+    callers: [
+      {
+        ...anna('1007', ...talk(2_000)),
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: that is the attack
+        name: 'Eve "Q", \\ a;b &cause=17&from=1&did=9 %0D%0A ${HANGUPCAUSE} <b>x</b> 😀',
+      },
+    ],
+    phones: { 201: answersAfter(1_000) },
+  },
+  {
+    recording: '34-register-then-call',
+    registers: ['204'],
+    callers: [anna('1008', ...talk(2_000))],
+    phones: { 204: answersAfter(1_000) },
+  },
+]
+
+const voicemail: readonly Scenario[] = [
+  {
+    recording: '03-inbound-noanswer-voicemail',
+    callers: [anna('1001', answered, speak, wait(13_000), hangUp)],
+    phones: { 201: onlyRings },
+  },
+  {
+    recording: '35-busy-voicemail-left',
+    callers: [anna('1001', answered, speak, wait(10_000), hangUp)],
+    phones: { 201: isBusy },
+  },
+  {
+    recording: '35b-voicemail-hangup-in-greeting',
+    callers: [anna('1001', ...talk(1_000))],
+    phones: { 201: onlyRings },
+  },
+]
+
+const ivr: readonly Scenario[] = [
+  {
+    recording: '04-inbound-ivr-option2-answered',
+    callers: [anna('1002', answered, wait(1_500), press('2'), wait(4_500), hangUp)],
+    phones: { 202: answersAfter(1_000) },
+  },
+  {
+    recording: '05-ivr-invalid-timeout-option1',
+    // The second time-out falls at about 4 s and the third would at about 6.5 s: in between, a slow machine has room.
+    callers: [
+      anna(
+        '1002',
+        ...[answered, wait(1_500), press('9'), wait(3_800), press('1'), wait(4_800), hangUp],
+      ),
+    ],
+    phones: { 201: answersAfter(1_000) },
+  },
+  { recording: '05b-ivr-three-timeouts', callers: [anna('1002', ...untilTheyHangUp)] },
+  { recording: '05c-ivr-caller-hangs-up', callers: [anna('1002', ...talk(1_500))] },
+  {
+    recording: '28c-ivr-queue-answered',
+    callers: [anna('1002', answered, wait(1_500), press('3'), wait(4_000), hangUp)],
+    phones: { 201: answersAfter(1_000) },
+  },
+  {
+    recording: '40-internal-to-ivr',
+    callers: [user('203', '800', answered, wait(1_500), press('2'), wait(3_500), hangUp)],
+    phones: { 202: answersAfter(1_000) },
+  },
+]
+
+const queue: readonly Scenario[] = [
+  {
+    recording: '06-queue-rna-201-then-202-answers',
+    callers: [anna('1003', ...talk(9_000))],
+    phones: { 201: onlyRings, 202: answersAfter(1_000) },
+  },
+  {
+    recording: '07-queue-abandoned',
+    callers: [anna('1003', ...talk(2_500))],
+    phones: { 201: onlyRings },
+  },
+  {
+    recording: '08-queue-timeout',
+    callers: [anna('1003', ...untilTheyHangUp)],
+    phones: { 201: { ...onlyRings, calls: 2 }, 202: onlyRings },
+  },
+  {
+    recording: '28-queue-agent-hangs-up',
+    callers: [anna('1003', ...untilTheyHangUp)],
+    phones: { 201: answersAndHangsUp(2_000) },
+  },
+  {
+    recording: '28f-queue-two-callers',
+    callers: [
+      anna('1003', ...talk(5_000)),
+      after(500, { ...anna('1003', ...talk(5_000)), number: '0307654321', name: 'Ben Extern' }),
+    ],
+    phones: { 201: answersAfter(1_000), 202: answersAfter(1_000) },
+  },
+  {
+    recording: '37-pickup-of-queue-call',
+    callers: [anna('1003', ...talk(5_500)), after(2_000, user('203', '**201', ...untilTheyHangUp))],
+    phones: { 201: onlyRings },
+  },
+  {
+    recording: '41-internal-to-queue',
+    callers: [user('203', '700', ...talk(9_000))],
+    phones: { 201: onlyRings, 202: answersAfter(1_000) },
+  },
+]
+
+const ringGroup: readonly Scenario[] = [
+  {
+    recording: '09-ringgroup-answered-by-202',
+    callers: [anna('1004', ...talk(3_000))],
+    phones: { 201: onlyRings, 202: answersAfter(1_500), 203: onlyRings },
+  },
+  {
+    recording: '10-ringgroup-noanswer',
+    callers: [anna('1004', anyRefusal)],
+    phones: { 201: onlyRings, 202: onlyRings, 203: onlyRings },
+  },
+  {
+    recording: '38-internal-to-ringgroup-and-queue',
+    callers: [user('203', '600', ...talk(2_000))],
+    phones: { 201: answersAfter(1_000), 202: onlyRings, 203: onlyRings },
+  },
+  {
+    recording: '43-ringgroup-busy-declined-answered',
+    callers: [anna('1004', ...talk(3_000))],
+    phones: { 201: isBusy, 202: phone(rejectWith('603 Decline')), 203: answersAfter(1_500) },
+  },
+]
+
+const outboundAndInternal: readonly Scenario[] = [
+  {
+    recording: '11-outbound-answered-recorded',
+    callers: [user('201', '0301111111', answered, speak, wait(4_000), hangUp)],
+    phones: { carrier: phone(ringThenAnswer(1_000), speak, awaitHangUp) },
+  },
+  {
+    recording: '11b-outbound-not-recorded',
+    callers: [user('201', '8061288881234', ...talk(3_000))],
+    phones: { carrier: answersAfter(1_000) },
+    differs: { to: '8061288881234' },
+  },
+  {
+    recording: '11d-outbound-recorded-callee-hangs-up',
+    callers: [user('202', '0301111111', answered, speak, awaitHangUp)],
+    phones: { carrier: answersAndHangsUp(2_000) },
+  },
+  {
+    recording: '12-outbound-busy',
+    callers: [user('201', '0302222222', anyRefusal)],
+    phones: { carrier: isBusy },
+  },
+  {
+    recording: '13-outbound-cancelled',
+    callers: [user('201', '0303333333', cancelWhileRinging(2_500))],
+    phones: { carrier: onlyRings },
+  },
+  {
+    recording: '15-internal-201-to-202',
+    callers: [user('201', '202', ...talk(3_000))],
+    phones: { 202: answersAfter(1_000) },
+  },
+  {
+    recording: '21a-outbound-carrier-503',
+    callers: [user('201', '0304444444', anyRefusal)],
+    phones: { carrier: phone(rejectWith('503 Service Unavailable')) },
+  },
+  {
+    recording: '21b-outbound-404',
+    callers: [user('201', '0305555555', anyRefusal)],
+    phones: { carrier: phone(rejectWith('404 Not Found')) },
+  },
+  { recording: '21d-outbound-dead-trunk', callers: [user('201', '9123', anyRefusal)] },
+]
+
+const pickUp: readonly Scenario[] = [
+  {
+    recording: '14-pickup-201-by-202',
+    callers: [anna('1007', ...talk(3_000)), after(2_000, user('202', '**201', ...untilTheyHangUp))],
+    phones: { 201: onlyRings },
+  },
+  {
+    recording: '14b-pickup-of-ringgroup-call-by-203',
+    callers: [anna('1004', ...talk(3_000)), after(2_000, user('203', '**201', ...untilTheyHangUp))],
+    phones: { 201: onlyRings, 202: onlyRings, 203: onlyRings },
+  },
+  { recording: '29-pickup-failed', callers: [user('202', '**201', anyRefusal)] },
+]
+
+const attended = (talkMs: number, ...sound: readonly Step[]) =>
+  phone(
+    ringThenAnswer(1_000),
+    ...sound,
+    ...[wait(2_000), dial('*2'), wait(1_500), dial('202'), wait(talkMs), hangUp],
+  )
+
+const transfer: readonly Scenario[] = [
+  {
+    recording: '16-blind-transfer-201-to-202',
+    callers: [anna('1007', ...talk(8_000))],
+    phones: {
+      201: phone(ringThenAnswer(1_000), wait(2_000), transferTo('202')),
+      202: answersAfter(1_000),
+    },
+  },
+  {
+    recording: '16b-blind-transfer-to-outside',
+    callers: [anna('1007', ...talk(7_000))],
+    phones: {
+      201: phone(ringThenAnswer(1_000), wait(2_000), transferTo('01609999')),
+      carrier: answersAfter(1_000),
+    },
+  },
+  {
+    recording: '17-attended-transfer-dtmf',
+    callers: [anna('1007', ...talk(14_000))],
+    phones: { 201: attended(4_000), 202: answersAfter(1_000) },
+  },
+  {
+    recording: '17b-attended-transfer-dtmf-rtp',
+    callers: [anna('1007', answered, speak, wait(14_000), hangUp)],
+    phones: {
+      201: attended(4_000, speak),
+      202: phone(ringThenAnswer(1_000), speak, awaitHangUp),
+    },
+  },
+  {
+    recording: '17c-attended-transfer-refer',
+    callers: [anna('1007', ...talk(10_000))],
+    phones: {
+      201: phone(ringThenAnswer(1_000), wait(2_000), consultAndTransferTo('202', '201', 2_500)),
+      202: answersAfter(1_000),
+    },
+  },
+]
+
+const recordedAndDiverted: readonly Scenario[] = [
+  {
+    recording: '18-inbound-recorded',
+    callers: [anna('1005', answered, speak, wait(4_000), hangUp)],
+    phones: { 201: phone(ringThenAnswer(1_000), speak, awaitHangUp) },
+  },
+  {
+    recording: '19-diverted-externally-dialplan',
+    callers: [anna('1006', ...talk(3_000))],
+    phones: { carrier: answersAfter(1_000) },
+  },
+  {
+    recording: '19b-diverted-by-phone-302',
+    callers: [anna('1011', ...talk(3_000))],
+    phones: { 202: phone(redirectTo('01609999')), carrier: answersAfter(1_000) },
+    // The demo has Bob at this number, for Carol diverts in the PBX.
+    differs: {
+      events: [
+        'call.inbound.received',
+        'user.inbound.ringing 202',
+        'user.inbound.completed 202 rejected',
+        'call.ended',
+      ],
+    },
+  },
+]
+
+export const scenarios: readonly Scenario[] = [
+  ...answeredAndRefused,
+  ...voicemail,
+  ...ivr,
+  ...queue,
+  ...ringGroup,
+  ...outboundAndInternal,
+  ...pickUp,
+  ...transfer,
+  ...recordedAndDiverted,
+]
