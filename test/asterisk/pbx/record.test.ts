@@ -1,0 +1,177 @@
+/** What calls leave in the durable record: the marks that the call logic lives on. */
+import { stat } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestCall } from '#server/pbx/asterisk/demo-world.ts'
+import {
+  type Demo,
+  type Mark,
+  marks,
+  messagesOf,
+  openDemo,
+  quiet,
+  rows,
+} from '#test/asterisk/pbx/demo.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
+
+/** All at once: each call is told apart by its caller, and the suite takes as long as the longest of them. */
+const calls: readonly TestCall[] = [
+  { from: '0288880001', fromName: 'Anna', to: '1002', keys: '2', leadId: 'L&1 = ä' },
+  { from: '0288880012', to: '1002', keys: '9', talkSeconds: 5 },
+  { from: '0288880028', to: '1001', talkSeconds: 8 },
+  { from: '0288880031', to: '1005' },
+  { from: '0288880041', to: '1009' },
+  { from: '0288880052', to: '1006' },
+  { from: '0288880068', to: '1004', patienceSeconds: 12 },
+  { from: '0288880077', to: '1003', patienceSeconds: 6, talkSeconds: 1 },
+  { from: '0288880082', to: '1008' },
+  { from: '0288880092', to: '+61290001011' },
+  { from: '0288880102', to: '4711' },
+  { from: '203', to: '0301111111' },
+  { from: '202', to: '**201', talkSeconds: 2 },
+]
+
+let demo: Demo
+let all: Mark[]
+
+beforeAll(async () => {
+  demo = await openDemo((d) => ({ ...d, default_ring_seconds: 3 }))
+  await waitUntil(() => demo.world.isRegistered(), { what: '204 is registered' })
+  // Nothing rings yet when 202 dials **201.
+  await demo.world.placeTestCall(calls.at(-1) as TestCall)
+  await quiet(demo)
+  for (const call of calls.slice(0, -1)) await demo.world.placeTestCall(call)
+  await waitUntil(async () => (await demo.pbx.listChannels()).size > 0, { what: 'calls are there' })
+  await quiet(demo)
+  all = await marks(demo.pbx)
+})
+afterAll(() => demo[Symbol.asyncDispose]())
+
+/** The marks of the call that a number made, `NAME field=value …` without the file names. */
+async function told(caller: string): Promise<string[]> {
+  const first = (await rows(demo.pbx)).find(
+    (r) => r.type === 'CHAN_START' && r.callerNumber === caller && r.uniqueId === r.linkedId,
+  )
+  return all
+    .filter((m) => m.row.linkedId === first?.linkedId && m.name !== 'PBX_END')
+    .map(({ name, fields }) => {
+      const shown = Object.entries(fields).filter(([key]) => key !== 'file' && key !== 'bytes')
+      return [name.slice(4), ...shown.map(([key, value]) => `${key}=${value}`)].join(' ')
+    })
+}
+
+const fieldsOf = (name: string, where: (m: Mark) => boolean = () => true) =>
+  all.find((m) => m.name === name && where(m))?.fields ?? {}
+
+test('IVR, a chosen option, the lead id of the INVITE', async () => {
+  expect(await told('0288880001')).toEqual([
+    'LEAD id=L&1 = ä',
+    'INBOUND did=1002 from=0288880001',
+    'IVR_ENTER ivr=main',
+    'IVR_OPTION ivr=main option=2',
+    'LEG_USER user=202 queue= rg=',
+  ])
+})
+
+test('IVR, an option that does not exist, then silence', async () => {
+  expect(await told('0288880012')).toEqual([
+    'INBOUND did=1002 from=0288880012',
+    'IVR_ENTER ivr=main',
+    'IVR_OPTION ivr=main option=i:9',
+    'IVR_OPTION ivr=main option=t',
+  ])
+})
+
+test('not answered: voicemail, with the size of the message', async () => {
+  expect(await told('0288880028')).toEqual([
+    'INBOUND did=1001 from=0288880028',
+    'LEG_USER user=201 queue= rg=',
+    'VOICEMAIL mailbox=201 status=SUCCESS',
+  ])
+  const { file, bytes } = fieldsOf('PBX_VOICEMAIL')
+  expect(Number(bytes)).toBeGreaterThan(16_000)
+  expect((await stat(`${file}.wav`)).size).toBe(Number(bytes))
+})
+
+test('a recorded number: start and end, with the size of the file', async () => {
+  expect(await told('0288880031')).toEqual([
+    'INBOUND did=1005 from=0288880031',
+    'REC_START',
+    'LEG_USER user=201 queue= rg=',
+    'REC_END',
+  ])
+  const { file, bytes } = fieldsOf('PBX_REC_END', (m) => m.fields.file?.includes('/in-') ?? false)
+  expect(Number(bytes)).toBeGreaterThan(16_000)
+  expect((await stat(file ?? '')).size).toBe(Number(bytes))
+})
+
+test('a component passes its name and parameters', async () => {
+  expect(await told('0288880041')).toEqual([
+    'INBOUND did=1009 from=0288880041',
+    'COMPONENT name=vip-caller node=17 note=a, b',
+    'LEG_USER user=201 queue= rg=',
+  ])
+})
+
+test('a user who is forwarded out', async () => {
+  expect(await told('0288880052')).toEqual([
+    'INBOUND did=1006 from=0288880052',
+    'DIVERT user=203 to=01609999',
+    'LEG_EXT to=01609999 for=203 why=divert',
+  ])
+})
+
+test('a ring group that nobody answers', async () => {
+  const lines = await told('0288880068')
+  expect(lines.slice(0, 2)).toEqual(['INBOUND did=1004 from=0288880068', 'RG_ENTER rg=600'])
+  expect(lines.slice(2, -1).sort()).toEqual([
+    'LEG_USER user=201 queue= rg=600',
+    'LEG_USER user=202 queue= rg=600',
+    'LEG_USER user=203 queue= rg=600',
+  ])
+  expect(lines.at(-1)).toBe('RG_LEAVE rg=600 status=NOANSWER')
+})
+
+test('a queue, and the members that it tried', async () => {
+  const lines = await told('0288880077')
+  expect(lines.slice(0, 2)).toEqual(['INBOUND did=1003 from=0288880077', 'QUEUE_ENTER queue=sales'])
+  expect(lines.slice(2)).toContain('LEG_USER user=202 queue=sales rg=')
+})
+
+test('a phone that registers is reached', async () => {
+  expect(await told('0288880082')).toEqual([
+    'INBOUND did=1008 from=0288880082',
+    'LEG_USER user=204 queue= rg=',
+  ])
+})
+
+test('a number in E.164 is the DID of the document, an unknown one is told all the same', async () => {
+  expect(await told('0288880092')).toEqual([
+    'INBOUND did=1011 from=0288880092',
+    'LEG_USER user=202 queue= rg=',
+  ])
+  expect(await told('0288880102')).toEqual(['INBOUND did=4711 from=0288880102'])
+})
+
+test('an outbound call is recorded by its route, and shows the user’s own number', async () => {
+  expect(await told('203')).toEqual([
+    'USERCALL kind=out user=203 to=0301111111',
+    'REC_START',
+    'LEG_EXT to=0301111111 for=203 why=out',
+    'REC_END',
+  ])
+})
+
+test('a pick-up of nothing', async () => {
+  expect(await told('202')).toEqual([
+    'USERCALL kind=pickup user=202 to=201',
+    'PICKUP_FAILED target=201',
+  ])
+})
+
+test('nothing in the PBX complained about the dialplan', async () => {
+  const log = await messagesOf(demo.folder)
+  const complaints = log
+    .split('\n')
+    .filter((line) => /(ERROR|WARNING)\[.*(pbx|func_|app_|res_cel)/.test(line))
+  expect(complaints).toEqual([])
+})
