@@ -25,6 +25,7 @@ describe.each(traces)('%s', (trace) => {
       const [wanted] = expected.splice(at, 1)
       if (wanted !== undefined) checkCall(call, wanted)
     }
+    checkMerges(calls)
   })
 
   test('gives events that their schemas hold, with unique ids and a sequence without gaps', async () => {
@@ -38,6 +39,21 @@ describe.each(traces)('%s', (trace) => {
     }
   })
 })
+
+/** A call without an end of its own is named by the end, and by the transfer, that joined it to another. */
+function checkMerges(calls: readonly (readonly CallEvent[])[]): void {
+  const events = calls.flat()
+  const endless = calls
+    .filter((call) => call.at(-1)?.type !== 'call.ended')
+    .map((call) => call[0]?.call.uuid)
+  const told = (uuids: readonly (string | null)[]) => uuids.filter((uuid) => uuid !== null).sort()
+  const byEnds = events.flatMap((e) => (e.type === 'call.ended' ? e.call.merged_uuids : []))
+  const byTransfers = events.flatMap((e) =>
+    e.type === 'call.transferred' ? [e.transfer.merged_uuid] : [],
+  )
+  expect(told(byEnds)).toEqual(endless.sort())
+  expect(told(byTransfers)).toEqual(endless.sort())
+}
 
 function groupByCall(events: readonly Event[]): CallEvent[][] {
   const calls = events.filter((event): event is CallEvent => event.sequence !== null)
