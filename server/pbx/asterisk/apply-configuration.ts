@@ -40,8 +40,8 @@ export async function writeFiles(
 
 /**
  * Makes a configuration live in a running Asterisk: writes what differs, reloads only that, and asks afterwards
- * whether it is in force. A dialplan with a mistake answers "reloaded" like any other, so nothing that a reload says
- * is believed. Throws PbxError `configuration_rejected`; the files before are then in place and in force again.
+ * whether it is in force: a reload may answer "reloaded" and leave everything as it was, so its answer alone is not
+ * believed. Throws PbxError `configuration_rejected`; the files before are then in place and in force again.
  */
 export async function applyConfiguration(
   ami: Pick<AmiClient, 'action' | 'list'>,
@@ -78,9 +78,13 @@ export async function applyConfiguration(
 }
 
 /** In the order of the table: first what calls are led to, last the dialplan that leads them, with the marker. */
-async function reload(ami: Pick<AmiClient, 'action'>, changed: readonly string[]): Promise<void> {
+async function reload(ami: Pick<AmiClient, 'action'>, files: readonly string[]): Promise<void> {
   for (const [file, module] of reloadedBy) {
-    if (changed.includes(file)) await ami.action('Reload', { Module: module })
+    if (!files.includes(file)) continue
+    await ami.action('Reload', { Module: module }).catch((error: unknown) => {
+      if (!(error instanceof PbxError) || error.code !== 'refused') throw error
+      throw new PbxError('configuration_rejected', `The PBX did not take the new ${file}.`)
+    })
   }
 }
 
@@ -89,7 +93,7 @@ async function verify(
   { revision, files }: Configuration,
 ): Promise<void> {
   if ((await revisionInForce(ami)) !== revision) {
-    throw new PbxError('configuration_rejected', 'The PBX did not take the new dialplan.')
+    throw new PbxError('configuration_rejected', 'The PBX did not take the new extensions.conf.')
   }
   const wanted = endpointsIn(files.get('pjsip.conf') ?? '')
   // The SIP stack works a reload off in its own time.

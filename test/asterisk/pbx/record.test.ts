@@ -1,7 +1,10 @@
 /** What calls leave in the durable record: the marks that the call logic lives on. */
 import { stat } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { amiField } from '#server/pbx/asterisk/ami-codec.ts'
+import { openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
 import type { TestCall } from '#server/pbx/asterisk/demo-world.ts'
+import { instanceFolder, managerSecret } from '#server/pbx/asterisk/instance-folder.ts'
 import {
   type Demo,
   type Mark,
@@ -13,6 +16,12 @@ import {
 } from '#test/asterisk/pbx/demo.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
+/** Each needs the phones for itself: nothing must ring when a pick-up fails, and nobody talk when a queue chooses. */
+const callsAlone: readonly TestCall[] = [
+  { from: '202', to: '**201', talkSeconds: 2 },
+  { from: '0288880076', to: '1003', talkSeconds: 4 },
+]
+
 /** All at once: each call is told apart by its caller, and the suite takes as long as the longest of them. */
 const calls: readonly TestCall[] = [
   { from: '0288880001', fromName: 'Anna', to: '1002', keys: '2', leadId: 'L&1 = ä' },
@@ -22,29 +31,39 @@ const calls: readonly TestCall[] = [
   { from: '0288880041', to: '1009' },
   { from: '0288880052', to: '1006' },
   { from: '0288880068', to: '1004', patienceSeconds: 12 },
-  { from: '0288880077', to: '1003', patienceSeconds: 6, talkSeconds: 1 },
   { from: '0288880082', to: '1008' },
   { from: '0288880092', to: '+61290001011' },
   { from: '0288880102', to: '4711' },
   { from: '203', to: '0301111111' },
-  { from: '202', to: '**201', talkSeconds: 2 },
 ]
 
 let demo: Demo
 let all: Mark[]
 
 beforeAll(async () => {
-  demo = await openDemo((d) => ({ ...d, default_ring_seconds: 3 }))
+  demo = await openDemo((d) => ({
+    ...d,
+    default_ring_seconds: 3,
+    queues: d.queues.map((q) => ({ ...q, member_ring_seconds: 1 })),
+  }))
   await waitUntil(() => demo.world.isRegistered(), { what: '204 is registered' })
-  // Nothing rings yet when 202 dials **201.
-  await demo.world.placeTestCall(calls.at(-1) as TestCall)
-  await quiet(demo)
-  for (const call of calls.slice(0, -1)) await demo.world.placeTestCall(call)
-  await waitUntil(async () => (await demo.pbx.listChannels()).size > 0, { what: 'calls are there' })
+  for (const call of callsAlone) {
+    await demo.world.placeTestCall(call)
+    await arrived(call)
+    await quiet(demo)
+  }
+  for (const call of calls) await demo.world.placeTestCall(call)
+  for (const call of calls) await arrived(call)
   await quiet(demo)
   all = await marks(demo.pbx)
 })
 afterAll(() => demo[Symbol.asyncDispose]())
+
+/** Waits until the record has the beginning of the call; it may be over by then. */
+const arrived = (call: TestCall) =>
+  waitUntil(async () => (await rows(demo.pbx)).some((r) => r.callerNumber === call.from), {
+    what: `the call of ${call.from} is on record`,
+  })
 
 /** The marks of the call that a number made, `NAME field=value …` without the file names. */
 async function told(caller: string): Promise<string[]> {
@@ -132,9 +151,12 @@ test('a ring group that nobody answers', async () => {
 })
 
 test('a queue, and the members that it tried', async () => {
-  const lines = await told('0288880077')
-  expect(lines.slice(0, 2)).toEqual(['INBOUND did=1003 from=0288880077', 'QUEUE_ENTER queue=sales'])
-  expect(lines.slice(2)).toContain('LEG_USER user=202 queue=sales rg=')
+  expect(await told('0288880076')).toEqual([
+    'INBOUND did=1003 from=0288880076',
+    'QUEUE_ENTER queue=sales',
+    'LEG_USER user=201 queue=sales rg=',
+    'LEG_USER user=202 queue=sales rg=',
+  ])
 })
 
 test('a phone that registers is reached', async () => {
@@ -152,13 +174,34 @@ test('a number in E.164 is the DID of the document, an unknown one is told all t
   expect(await told('0288880102')).toEqual(['INBOUND did=4711 from=0288880102'])
 })
 
-test('an outbound call is recorded by its route, and shows the user’s own number', async () => {
+test('an outbound call is recorded by its route', async () => {
   expect(await told('203')).toEqual([
     'USERCALL kind=out user=203 to=0301111111',
     'REC_START',
     'LEG_EXT to=0301111111 for=203 why=out',
     'REC_END',
   ])
+})
+
+test('an outbound call shows the user’s own number to the carrier', async () => {
+  const { world } = demo.settings
+  const carrier = openAmiLink({
+    host: '127.0.0.1',
+    port: world.amiPort,
+    username: 'offhook',
+    secret: await managerSecret(instanceFolder(world.folder)),
+  })
+  await waitUntil(() => carrier.client.isUp(), { what: 'the carrier can be asked' })
+  await demo.world.placeTestCall({ from: '203', to: '0301111118' }) // rings, for as long as it is needed
+  const seen = await waitUntil(
+    async () => {
+      const channels = await carrier.client.list('CoreShowChannels')
+      return channels.find((c) => amiField(c, 'Context') === 'behaviour')
+    },
+    { what: 'the call rings at the carrier' },
+  )
+  expect(amiField(seen, 'CallerIDNum')).toBe('+61290001003')
+  await carrier.close()
 })
 
 test('a pick-up of nothing', async () => {

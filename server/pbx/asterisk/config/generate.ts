@@ -16,13 +16,13 @@ export interface Configuration {
   readonly files: ReadonlyMap<string, string>
 }
 
-/** Module that takes a changed file in; files that are not here need a restart of the PBX. */
+/** Module that takes a changed file in; files that are not here need a restart of the PBX. Reloaded in this order. */
 export const reloadedBy: ReadonlyMap<string, string> = new Map([
-  ['extensions.conf', 'pbx_config.so'],
-  ['pjsip.conf', 'res_pjsip.so'],
-  ['queues.conf', 'app_queue.so'],
   ['voicemail.conf', 'app_voicemail.so'],
+  ['queues.conf', 'app_queue.so'],
   ['features.conf', 'features'],
+  ['pjsip.conf', 'res_pjsip.so'],
+  ['extensions.conf', 'pbx_config.so'],
 ])
 
 /** The whole configuration of an Asterisk that is this PBX. Pure: the same input gives the same text. */

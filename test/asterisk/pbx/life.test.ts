@@ -1,0 +1,102 @@
+/** The PBX and Offhook die, each on its own. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
+import { openDemoWorld } from '#server/pbx/asterisk/demo-world.ts'
+import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
+import { findRunning } from '#server/pbx/asterisk/process.ts'
+import { demoSettings, openDemo, rowOf, rows, temporaryFolder } from '#test/asterisk/pbx/demo.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
+
+const pidOf = async (folder: string): Promise<number> =>
+  Number((await readFile(instanceFolder(folder).pidFile, 'utf8')).trim())
+
+test('a PBX that is killed is started again, and the link tells the gap', async () => {
+  await using demo = await openDemo()
+  const told: string[] = []
+  const stop = new AbortController()
+  const listening = demo.pbx.run(
+    {
+      up: ({ bootedAt }) => void told.push(`up ${bootedAt === null ? '?' : 'booted'}`),
+      down: (reason) => void told.push(`down: ${reason}`),
+      activity: () => void told.push('activity'),
+    },
+    stop.signal,
+  )
+  await demo.world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
+  await rowOf(demo.pbx, 'BRIDGE_ENTER')
+  expect(told).toContain('activity')
+  const before = await rows(demo.pbx)
+
+  const pid = await pidOf(demo.settings.pbx.folder)
+  process.kill(pid, 'SIGKILL')
+  await waitUntil(() => told.filter((t) => t === 'up booted').length === 2, {
+    what: 'the PBX is back',
+    timeoutMs: 20_000,
+  })
+  expect(told.filter((t) => t !== 'activity')).toEqual(['up booted', 'down: closed', 'up booted'])
+  expect(await pidOf(demo.settings.pbx.folder)).not.toBe(pid)
+  expect(await demo.pbx.listChannels()).toEqual(new Set())
+  // The record goes on where it was; nothing of before is lost.
+  expect((await rows(demo.pbx)).slice(0, before.length)).toEqual(before)
+  stop.abort()
+  await listening
+})
+
+test('Offhook is killed in the middle of a call: the call goes on, the next Offhook takes it over', async () => {
+  await using cleanUp = new AsyncDisposableStack()
+  const folder = cleanUp.use(await temporaryFolder())
+  const settings = await demoSettings(folder.path)
+  const { log: _, ...serializable } = settings.pbx
+  const first = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'open-pbx.ts'), JSON.stringify(serializable)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  cleanUp.defer(() => void first.kill('SIGKILL'))
+  await once(first.stdout, 'data') // it is open
+  const pid = await pidOf(settings.pbx.folder)
+  cleanUp.defer(async () => {
+    // Only when the test failed before the second one closed it.
+    const left = await findRunning(instanceFolder(settings.pbx.folder))
+    if (left !== null) process.kill(left, 'SIGKILL')
+  })
+  const world = await openDemoWorld(settings.world)
+  cleanUp.defer(() => world.close())
+  await world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
+  await waitUntil(async () => (await world.countChannels()) >= 3, { what: 'the phone rings' })
+
+  first.kill('SIGKILL')
+  await once(first, 'exit')
+  expect(await findRunning(instanceFolder(settings.pbx.folder))).toBe(pid)
+
+  const second = await openAsteriskPbx(settings.pbx)
+  expect(settings.log).toContain('the PBX was still running and is taken over')
+  expect(await pidOf(settings.pbx.folder)).toBe(pid)
+  expect((await second.listChannels()).size).toBe(2)
+  await rowOf(second, 'BRIDGE_ENTER')
+  await second.close()
+  expect(await findRunning(instanceFolder(settings.pbx.folder))).toBeNull()
+  // A clean stop writes the end of every call.
+  const all = await rows(second)
+  const started = all.filter((r) => r.type === 'CHAN_START').map((r) => r.uniqueId)
+  const ended = all.filter((r) => r.type === 'CHAN_END').map((r) => r.uniqueId)
+  expect(ended.sort()).toEqual(started.sort())
+})
+
+test('a PBX left running with other ports is restarted with the right ones', async () => {
+  await using folder = await temporaryFolder()
+  const settings = await demoSettings(folder.path)
+  const { pbx: other } = await demoSettings(folder.path)
+  const first = await openAsteriskPbx(settings.pbx)
+  const pid = await pidOf(settings.pbx.folder)
+  // As if the first Offhook had been killed; its supervision is ended only after the second has taken over.
+  const second = await openAsteriskPbx(other)
+  expect(await pidOf(settings.pbx.folder)).not.toBe(pid)
+  expect(await second.listChannels()).toEqual(new Set())
+  await second.close()
+  await first.close()
+})
