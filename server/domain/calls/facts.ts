@@ -63,6 +63,8 @@ export interface LegSeen extends PartSeen {
   readonly kind: 'user' | 'external'
   readonly role: 'caller' | 'target'
   readonly user: UserSeen | null
+  /** As the PBX displayed it. */
+  readonly name: string | null
   readonly number: string | null
   readonly queue: string | null
   readonly ringGroup: string | null

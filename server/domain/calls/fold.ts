@@ -145,7 +145,7 @@ function startCall(draft: Draft, row: CelRow): void {
     anonymous: raw === null || /^(anonymous|restricted|unknown|unavailable)$/i.test(raw),
     user: first.user,
   }
-  if (first.kind === 'external') first.number = raw
+  if (first.kind === 'external' && !call.source.anonymous) first.number = raw
   call.destinationRaw = row.extension === 's' || row.extension === '' ? null : row.extension
   addCall(draft, call)
 }

@@ -34,7 +34,7 @@ export function closeCall(draft: Draft, call: OpenCall): void {
     tell(draft, call, 'call.missed', endedAt, { user: call.reachedUser }, details)
   }
   const user = call.answeredBy ?? (call.kind === 'inbound' ? null : call.source.user)
-  const legs = realLegs(call).map((leg) => legSeen(leg, endedAt))
+  const legs = realLegs(call).map((leg) => legSeen(call, leg, endedAt))
   tell(draft, call, 'call.ended', endedAt, { user }, { record, legs })
   removeCall(draft, call)
 }
@@ -152,11 +152,12 @@ function ringMs(call: OpenCall, endedAt: number): number {
   return total
 }
 
-function legSeen(leg: Leg, endedAt: number): LegSeen {
+function legSeen(call: OpenCall, leg: Leg, endedAt: number): LegSeen {
   return {
     kind: leg.kind === 'user' ? 'user' : 'external',
     role: leg.role,
     user: leg.user,
+    name: leg === callerLeg(call) ? call.source.name : (leg.user?.name ?? null),
     number: leg.kind === 'user' ? null : leg.number,
     queue: leg.queue,
     ringGroup: leg.ringGroup,
