@@ -1,0 +1,228 @@
+import { sql } from 'kysely'
+import type { Event } from '#contracts/events/catalogue.ts'
+import { nativeBody } from '#server/domain/native-body.ts'
+import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
+import type { Store, Trx } from '#server/store/store.ts'
+import { StoreError } from '#server/store/store-error.ts'
+
+/** What one caller wants committed: all of it or nothing. */
+export interface Acceptance {
+  readonly accountId: string
+  /** The PBX that the events come from; null: events of the account, with neither open calls nor cursor. */
+  readonly serviceUuid: string | null
+  readonly events: readonly Event[]
+  readonly openCalls: {
+    readonly put: readonly { readonly key: string; readonly json: string }[]
+    readonly delete: readonly string[]
+  } | null
+  /** JSON text: how far the PBX's record has been read; null: stays as it is. */
+  readonly cursor: string | null
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+export interface Accepted {
+  /** Events that were new. */
+  readonly events: number
+  /** Events whose ids were there already: read again after a crash, and harmless. */
+  readonly duplicates: number
+  /** Deliveries made of the new events. */
+  readonly deliveries: number
+}
+
+/**
+ * Commits events, their deliveries, open calls and cursor in ONE durable transaction, shared with whoever else
+ * accepts at the moment. Throws StoreError `service_gone` when the service or account has been deleted, `storage_full`
+ * and the like when nothing could be written.
+ */
+export async function acceptEvents(store: Store, acceptance: Acceptance): Promise<Accepted> {
+  return await store.accepting.add(acceptance)
+}
+
+export async function acceptTogether(
+  store: Store,
+  acceptances: readonly Acceptance[],
+): Promise<readonly Accepted[]> {
+  const accepted = await store.write
+    .transaction()
+    .execute(async (trx) => await acceptInto(trx, store, acceptances))
+  if (accepted.some((a) => a.deliveries > 0)) store.ringDue()
+  return accepted
+}
+
+interface NewDelivery {
+  readonly account: string
+  readonly webhook: string
+  readonly event: number
+  readonly call: string | null
+  readonly due: number
+  readonly now: number
+}
+
+/** The statements of `acceptEvents`, as part of a transaction that also does something else. */
+export async function acceptInto(
+  trx: Trx,
+  store: Pick<Store, 'facts' | 'matching'>,
+  acceptances: readonly Acceptance[],
+): Promise<readonly Accepted[]> {
+  const fired = await fireAll(trx, store, acceptances)
+  const numbers = await insertEvents(trx, store, acceptances)
+  const deliveries: NewDelivery[] = []
+  const bodies: { event: number; body: string }[] = []
+  const accepted = acceptances.map(({ accountId, events, now }, i) => {
+    const before = { events: bodies.length, deliveries: deliveries.length }
+    events.forEach((event, j) => {
+      const number = numbers.get(event.id)
+      if (number === undefined) return
+      // The same event twice among these: the first one made it.
+      numbers.delete(event.id)
+      bodies.push({ event: number, body: nativeBody(event) })
+      const call = 'call' in event ? event.call.uuid : null
+      for (const webhook of fired[i]?.[j] ?? []) {
+        deliveries.push({
+          account: accountId,
+          webhook: webhook.id,
+          event: number,
+          call: webhook.ordered ? call : null,
+          due: now + webhook.delayMs,
+          now,
+        })
+      }
+    })
+    const fresh = bodies.length - before.events
+    return {
+      events: fresh,
+      duplicates: events.length - fresh,
+      deliveries: deliveries.length - before.deliveries,
+    }
+  })
+  if (bodies.length > 0) await insertBodies(trx, store, bodies)
+  if (deliveries.length > 0) await insertDeliveries(trx, store, deliveries)
+  await storeCaptures(trx, store, acceptances)
+  return accepted
+}
+
+/** For each acceptance, for each of its events: the webhooks that it fires. */
+async function fireAll(
+  trx: Trx,
+  store: Pick<Store, 'matching'>,
+  acceptances: readonly Acceptance[],
+): Promise<readonly (readonly (readonly StoredMatching[])[])[]> {
+  const fired: (readonly StoredMatching[])[][] = []
+  for (const { accountId, serviceUuid, events } of acceptances) {
+    const matching = await matchingOf(trx, store.matching, accountId)
+    if (matching === null || (serviceUuid !== null && !matching.services.has(serviceUuid))) {
+      throw new StoreError('service_gone', `The service ${serviceUuid ?? accountId} was deleted.`)
+    }
+    fired.push(events.map((event) => firedBy(event, matching)))
+  }
+  return fired
+}
+
+/** Inserts those that are new and returns their numbers by event id. */
+async function insertEvents(
+  trx: Trx,
+  { facts }: Pick<Store, 'facts'>,
+  acceptances: readonly Acceptance[],
+): Promise<Map<string, number>> {
+  const rows = acceptances.flatMap(({ accountId, events, now }) =>
+    events.map((event) => ({
+      id: event.id,
+      account: accountId,
+      service: event.service?.uuid ?? null,
+      type: event.type,
+      call: 'call' in event ? event.call.uuid : null,
+      occurred: Date.parse(event.occurred_at),
+      now,
+    })),
+  )
+  if (rows.length === 0) return new Map()
+  const inserted = await sql<{ seq: number; id: string }>`
+    insert into event (id, account_id, service_uuid, type, call_uuid, occurred_at, created_at)
+    select e.value ->> 'id', e.value ->> 'account', e.value ->> 'service', e.value ->> 'type',
+      e.value ->> 'call', cast(e.value ->> 'occurred' as bigint), cast(e.value ->> 'now' as bigint)
+    from ${facts.rowsOf(JSON.stringify(rows), 'e')}
+    where true
+    on conflict (id) do nothing
+    returning seq, id`.execute(trx)
+  return new Map(inserted.rows.map((row) => [row.id, row.seq]))
+}
+
+async function insertBodies(
+  trx: Trx,
+  { facts }: Pick<Store, 'facts'>,
+  bodies: readonly object[],
+): Promise<void> {
+  await sql`
+    insert into event_body (event_seq, body)
+    select cast(e.value ->> 'event' as bigint), e.value ->> 'body'
+    from ${facts.rowsOf(JSON.stringify(bodies), 'e')}`.execute(trx)
+}
+
+/** In the order of the events: `delivery.seq` is what the order within a call goes by. */
+async function insertDeliveries(
+  trx: Trx,
+  { facts }: Pick<Store, 'facts'>,
+  deliveries: readonly NewDelivery[],
+): Promise<void> {
+  await sql`
+    insert into delivery
+      (account_id, webhook_id, event_seq, call_uuid, state, due_at, attempts, created_at)
+    select e.value ->> 'account', e.value ->> 'webhook', cast(e.value ->> 'event' as bigint),
+      e.value ->> 'call', 'pending', cast(e.value ->> 'due' as bigint), 0,
+      cast(e.value ->> 'now' as bigint)
+    from ${facts.rowsOf(JSON.stringify(deliveries), 'e')}`.execute(trx)
+
+  const due = new Map<string, number>()
+  for (const d of deliveries) due.set(d.webhook, Math.min(d.due, due.get(d.webhook) ?? d.due))
+  // In one order everywhere, so that two nodes never wait for each other's lanes.
+  const lanes = [...due].sort().map(([webhook, at]) => ({ webhook, due: at }))
+  await sql`
+    update lane set next_due = e.due
+    from (
+      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'due' as bigint) as due
+      from ${facts.rowsOf(JSON.stringify(lanes), 'r')}
+    ) as e
+    where lane.webhook_id = e.webhook and lane.held = 0
+      and (lane.next_due is null or lane.next_due > e.due)`.execute(trx)
+}
+
+async function storeCaptures(
+  trx: Trx,
+  { facts }: Pick<Store, 'facts'>,
+  acceptances: readonly Acceptance[],
+): Promise<void> {
+  const gone: object[] = []
+  const put: object[] = []
+  const cursors: object[] = []
+  for (const { serviceUuid: service, openCalls, cursor, now } of acceptances) {
+    if (service === null) continue
+    for (const key of openCalls?.delete ?? []) gone.push({ service, key })
+    for (const { key, json } of openCalls?.put ?? []) put.push({ service, key, json })
+    if (cursor !== null) cursors.push({ service, cursor, now })
+  }
+  if (gone.length > 0) {
+    await sql`
+      delete from open_call where (service_uuid, key) in (
+        select e.value ->> 'service', e.value ->> 'key'
+        from ${facts.rowsOf(JSON.stringify(gone), 'e')}
+      )`.execute(trx)
+  }
+  if (put.length > 0) {
+    await sql`
+      insert into open_call (service_uuid, key, state)
+      select e.value ->> 'service', e.value ->> 'key', e.value ->> 'json'
+      from ${facts.rowsOf(JSON.stringify(put), 'e')}
+      where true
+      on conflict (service_uuid, key) do update set state = excluded.state`.execute(trx)
+  }
+  if (cursors.length > 0) {
+    await sql`
+      insert into capture (service_uuid, cursor, updated_at)
+      select e.value ->> 'service', e.value ->> 'cursor', cast(e.value ->> 'now' as bigint)
+      from ${facts.rowsOf(JSON.stringify(cursors), 'e')}
+      where true
+      on conflict (service_uuid) do update
+        set cursor = excluded.cursor, updated_at = excluded.updated_at`.execute(trx)
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * Claim: takes due deliveries and leases them to this process.
+ *
+ *   1. Lanes that are due and have room, in the order of `next_due`. One row per webhook is read, however many
+ *      deliveries wait in it: a dead receiver with a million of them costs the others nothing.
+ *   2. From each lane a few due deliveries: first tries, then, where room is left, retries. Late retries never hold up
+ *      what is new.
+ *   3. Their state becomes `leased`, with an end and the id of this claim. `finish.ts` acts only for the claim that
+ *      still has the lease; `reap.ts` returns leases that ran out.
+ *   4. The lanes' `next_due` moves on: to now where more may be due (behind all the other lanes), else to the next
+ *      due time. Taking lanes by the oldest `next_due` and stamping them anew is round robin by construction.
+ *
+ * The transaction is not durable: lost in a power cut, the deliveries are as pending as before. It never lasts over
+ * the network.
+ */
+import { randomBytes } from 'node:crypto'
+import { type RawBuilder, sql } from 'kysely'
+import type { EventType } from '#contracts/events/catalogue.ts'
+import { earliestDue } from '#server/store/lanes.ts'
+import type { Store, Trx } from '#server/store/store.ts'
+
+export interface ClaimRequest {
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** The most deliveries to take. */
+  readonly limit: number
+  /** How many of them may belong to webhooks whose last attempt failed: these share a part of all slots. */
+  readonly failingLimit: number
+}
+
+/** What the deliverer needs of a webhook; read with the claim, so that a change counts from the next claim on. */
+export interface ClaimedWebhook {
+  readonly id: string
+  readonly url: string
+  readonly retries: number
+  readonly timeoutMs: number
+  /** For `readSigningSecrets`. */
+  readonly sealedSecrets: string
+  /** Its last attempt failed. */
+  readonly failing: boolean
+}
+
+/** One delivery, leased. */
+export interface Lease {
+  readonly deliverySeq: number
+  readonly claimId: string
+  readonly webhook: ClaimedWebhook
+  readonly event: { readonly id: string; readonly type: EventType; readonly body: string }
+  /** Attempts made so far. */
+  readonly attempts: number
+}
+
+export interface Claim {
+  readonly leases: readonly Lease[]
+  /** When the next lane is due, epoch ms; null: no lane is waiting for the time to pass. */
+  readonly nextDue: number | null
+}
+
+/** How long a lease outlives the deadline of its request: time for recording what came of it. */
+const leaseSpareMs = 30_000
+/** Lanes looked at in one claim; more of them make the statement long, not the round fairer. */
+const lanesAtOnce = 32
+/** What a lane gets at least, so that a busy one is not visited for every single delivery. */
+const leastShare = 4
+
+interface Lane {
+  readonly id: string
+  readonly room: number
+  readonly failures: number
+  readonly url: string
+  readonly retries: number
+  readonly timeout_seconds: number
+  readonly delivery_order: string
+  readonly secrets: string
+}
+
+interface Candidate {
+  readonly seq: number
+  readonly webhook_id: string
+  readonly attempts: number
+  readonly event_id: string
+  readonly event_type: EventType
+  readonly body: string
+}
+
+export async function claimDue(store: Store, request: ClaimRequest): Promise<Claim> {
+  return await store.writeRelaxed.transaction().execute(async (trx) => {
+    const lanes = await dueLanes(trx, store, request)
+    if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx) }
+    const share = Math.max(leastShare, Math.ceil(request.limit / lanes.length))
+    const wanted = lanes.map((lane) => ({ lane, limit: Math.min(lane.room, share) }))
+    const candidates = await findDue(trx, wanted, request.now)
+    const taken = choose(wanted, candidates, request)
+    const claimId = randomBytes(12).toString('base64url')
+    const leases = taken.flatMap(({ lane, deliveries }) => leasesOf(lane, deliveries, claimId))
+    if (leases.length > 0) await lease(trx, store, leases, request.now)
+    await moveOn(trx, store, taken, request.now)
+    const nextDue = leases.length < request.limit ? await nextDueIn(trx) : request.now
+    return { leases, nextDue }
+  })
+}
+
+/** When the earliest lane with room is due, epoch ms; null: none will be by the passing of time alone. */
+export async function nextDueAt(store: Store): Promise<number | null> {
+  return await nextDueIn(store.read)
+}
+
+async function nextDueIn(db: Trx | Store['read']): Promise<number | null> {
+  const row = await db
+    .selectFrom('lane')
+    .select('next_due')
+    .where('next_due', 'is not', null)
+    .whereRef('in_flight', '<', 'max_in_flight')
+    .orderBy('next_due')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.next_due ?? null
+}
+
+async function dueLanes(
+  trx: Trx,
+  { facts }: Store,
+  { now, limit, failingLimit }: ClaimRequest,
+): Promise<readonly Lane[]> {
+  const rows = await sql<Lane>`
+    select lane.webhook_id as id, lane.max_in_flight - lane.in_flight as room, lane.failures,
+      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.secrets
+    from lane join webhook as w on w.id = lane.webhook_id
+    where lane.next_due is not null and lane.next_due <= ${now}
+      and lane.in_flight < lane.max_in_flight
+      and (lane.failures = 0 or ${failingLimit > 0 ? 1 : 0} = 1)
+    order by lane.next_due
+    limit ${Math.min(limit, lanesAtOnce)}
+    ${facts.lockRows('lane')}`.execute(trx)
+  return rows.rows
+}
+
+interface Wanted {
+  readonly lane: Lane
+  readonly limit: number
+}
+
+/**
+ * One arm per lane and kind of try, each with the lane's own limit: every arm reads a few rows from the head of a
+ * partial index. (One window function over all lanes would read every due row of every lane.)
+ */
+async function findDue(
+  trx: Trx,
+  wanted: readonly Wanted[],
+  now: number,
+): Promise<readonly Candidate[]> {
+  const arms = wanted.flatMap(({ lane, limit }) => [
+    sql`select * from (
+      select d.seq, d.webhook_id, d.attempts, d.event_seq from delivery as d
+      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.attempts = 0 and d.due_at <= ${now}
+        ${lane.delivery_order === 'first_try' ? firstOfItsCall : sql``}
+      order by d.due_at, d.seq limit ${limit}) as first_tries`,
+    sql`select * from (
+      select d.seq, d.webhook_id, d.attempts, d.event_seq from delivery as d
+      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.attempts > 0 and d.due_at <= ${now}
+      order by d.due_at, d.seq limit ${limit}) as retries`,
+  ])
+  const found = await sql<Candidate>`
+    select c.seq, c.webhook_id, c.attempts, event.id as event_id, event.type as event_type, b.body
+    from (${sql.join(arms, sql` union all `)}) as c
+    join event on event.seq = c.event_seq
+    join event_body as b on b.event_seq = c.event_seq`.execute(trx)
+  return found.rows
+}
+
+/**
+ * The order of a call: no earlier event of it still awaits its first try or has it under way. Retries hold nobody up:
+ * then one refused event would stop the news of a call for hours.
+ */
+const firstOfItsCall: RawBuilder<unknown> = sql`and (d.call_uuid is null or not exists (
+  select 1 from delivery as earlier
+  where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
+    and earlier.call_uuid is not null
+    and earlier.attempts = 0 and earlier.state in ('pending', 'leased')
+    and earlier.seq < d.seq))`
+
+interface Taken {
+  readonly lane: Lane
+  readonly deliveries: readonly Candidate[]
+  /** The lane gave as many as it was asked for, or had to stop: there may be more that is due. */
+  readonly more: boolean
+}
+
+/** Shares the limit out: lane by lane, first tries before retries. */
+function choose(
+  wanted: readonly Wanted[],
+  candidates: readonly Candidate[],
+  request: ClaimRequest,
+): readonly Taken[] {
+  const byLane = Map.groupBy(candidates, (c) => c.webhook_id)
+  let left = request.limit
+  let leftForFailing = request.failingLimit
+  const taken: Taken[] = []
+  for (const { lane, limit } of wanted) {
+    const due = (byLane.get(lane.id) ?? []).toSorted(
+      (a, b) => Math.sign(a.attempts) - Math.sign(b.attempts),
+    )
+    const failing = lane.failures > 0
+    const most = Math.min(limit, left, failing ? leftForFailing : left)
+    const deliveries = due.slice(0, most)
+    left -= deliveries.length
+    if (failing) leftForFailing -= deliveries.length
+    // A lane that nothing was left for keeps its place in the line.
+    if (most > 0) taken.push({ lane, deliveries, more: due.length >= most })
+  }
+  return taken
+}
+
+function leasesOf(lane: Lane, deliveries: readonly Candidate[], claimId: string): readonly Lease[] {
+  const webhook: ClaimedWebhook = {
+    id: lane.id,
+    url: lane.url,
+    retries: lane.retries,
+    timeoutMs: lane.timeout_seconds * 1_000,
+    sealedSecrets: lane.secrets,
+    failing: lane.failures > 0,
+  }
+  return deliveries.map((d) => ({
+    deliverySeq: d.seq,
+    claimId,
+    webhook,
+    event: { id: d.event_id, type: d.event_type, body: d.body },
+    attempts: d.attempts,
+  }))
+}
+
+async function lease(
+  trx: Trx,
+  { facts }: Store,
+  leases: readonly Lease[],
+  now: number,
+): Promise<void> {
+  const rows = leases.map(({ deliverySeq, webhook }) => ({
+    seq: deliverySeq,
+    until: now + webhook.timeoutMs + leaseSpareMs,
+  }))
+  await sql`
+    update delivery set state = 'leased', claim_id = ${leases[0]?.claimId ?? ''}, lease_until = e.until
+    from (
+      select cast(r.value ->> 'seq' as bigint) as seq, cast(r.value ->> 'until' as bigint) as until
+      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
+    ) as e
+    where delivery.seq = e.seq`.execute(trx)
+}
+
+async function moveOn(
+  trx: Trx,
+  { facts }: Store,
+  taken: readonly Taken[],
+  now: number,
+): Promise<void> {
+  const rows = taken.map(({ lane, deliveries, more }) => ({
+    webhook: lane.id,
+    count: deliveries.length,
+    more: more ? 1 : 0,
+  }))
+  // Due ones that the order of their call still blocks need no time of their own: the finish of the one before them
+  // makes the lane due.
+  await sql`
+    update lane set in_flight = in_flight + e.count,
+      next_due = case when e.more = 1 then ${now} else ${earliestDue(now)} end
+    from (
+      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'count' as bigint) as count,
+        cast(r.value ->> 'more' as bigint) as more
+      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
+    ) as e
+    where lane.webhook_id = e.webhook`.execute(trx)
+}

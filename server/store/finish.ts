@@ -1,0 +1,175 @@
+/**
+ * Finish: writes down what came of attempts, many at a time, in one durable transaction.
+ *
+ * Guarded by the claim id: when the lease ran out meanwhile and another claim has the delivery (or had it), the late
+ * answer changes nothing, and `finishAttempt` says so by `false`.
+ */
+import { sql } from 'kysely'
+import type { AttemptError } from '#contracts/delivery.ts'
+import { type Acceptance, acceptInto } from '#server/store/accept.ts'
+import { tellDisabled } from '#server/store/disabled-event.ts'
+import { dueAgain } from '#server/store/lanes.ts'
+import type { Store, Trx } from '#server/store/store.ts'
+import { disableWebhookAutomatically } from '#server/store/webhooks.ts'
+
+/** One attempt as it is kept. Times are epoch milliseconds, headers already redacted. */
+export interface AttemptRecord {
+  readonly number: number
+  readonly startedAt: number
+  readonly durationMs: number
+  readonly ok: boolean
+  readonly statusCode: number | null
+  readonly error: AttemptError | null
+  readonly errorDetail: string | null
+  readonly requestHeaders: Readonly<Record<string, string>>
+  /** Null: the body was the event as it is stored. */
+  readonly requestBody: string | null
+  readonly responseHeaders: Readonly<Record<string, string>> | null
+  readonly responseBody: string | null
+  readonly responseTruncated: boolean
+  readonly decision: string
+}
+
+/** Where a delivery goes after an attempt. */
+export type NextState =
+  | { readonly state: 'delivered' | 'exhausted' }
+  | { readonly state: 'pending'; readonly dueAt: number }
+
+export interface Finish {
+  readonly deliverySeq: number
+  readonly claimId: string
+  readonly webhookId: string
+  readonly attempt: AttemptRecord
+  readonly next: NextState
+  /** The receiver answered that it is gone for good: its webhook is disabled in the same transaction. */
+  readonly disable: 'gone' | null
+  readonly now: number
+}
+
+/** Resolves when the attempt is on disk; false: the lease was not this claim's any more, nothing was written. */
+export async function finishAttempt(store: Store, finish: Finish): Promise<boolean> {
+  return await store.finishing.add(finish)
+}
+
+export async function finishTogether(
+  store: Store,
+  finishes: readonly Finish[],
+): Promise<readonly boolean[]> {
+  const done = await store.write.transaction().execute(async (trx) => {
+    const seqs = await moveDeliveries(trx, store, finishes)
+    const mine = finishes.filter((finish) => seqs.has(finish.deliverySeq))
+    if (mine.length > 0) {
+      await insertAttempts(trx, store, mine)
+      await updateLanes(trx, store, mine)
+      await disableGone(trx, store, mine)
+    }
+    return finishes.map((finish) => seqs.has(finish.deliverySeq))
+  })
+  store.ringDue()
+  return done
+}
+
+/** The numbers of the deliveries that were still leased to these claims. */
+async function moveDeliveries(
+  trx: Trx,
+  { facts }: Store,
+  finishes: readonly Finish[],
+): Promise<ReadonlySet<number>> {
+  const rows = finishes.map(({ deliverySeq, claimId, next, now }) => ({
+    seq: deliverySeq,
+    claim: claimId,
+    state: next.state,
+    due: next.state === 'pending' ? next.dueAt : now,
+    finished: next.state === 'pending' ? null : now,
+  }))
+  const moved = await sql<{ seq: number }>`
+    update delivery set state = e.state, due_at = e.due, finished_at = e.finished,
+      attempts = attempts + 1, claim_id = null, lease_until = null
+    from (
+      select cast(r.value ->> 'seq' as bigint) as number, r.value ->> 'claim' as claim,
+        r.value ->> 'state' as state, cast(r.value ->> 'due' as bigint) as due,
+        cast(r.value ->> 'finished' as bigint) as finished
+      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
+    ) as e
+    where delivery.seq = e.number and delivery.state = 'leased' and delivery.claim_id = e.claim
+    returning delivery.seq`.execute(trx)
+  return new Set(moved.rows.map((row) => row.seq))
+}
+
+async function insertAttempts(
+  trx: Trx,
+  { facts }: Store,
+  finishes: readonly Finish[],
+): Promise<void> {
+  const rows = finishes.map(({ deliverySeq, attempt, next }) => ({
+    ...attempt,
+    delivery: deliverySeq,
+    ok: attempt.ok ? 1 : 0,
+    requestHeaders: JSON.stringify(attempt.requestHeaders),
+    responseHeaders:
+      attempt.responseHeaders === null ? null : JSON.stringify(attempt.responseHeaders),
+    // A text of PostgreSQL cannot hold NUL, and in SQLite one would end the value early.
+    responseBody: attempt.responseBody?.replaceAll('\0', '\uFFFD') ?? null,
+    responseTruncated: attempt.responseTruncated ? 1 : 0,
+    next: next.state === 'pending' ? next.dueAt : null,
+  }))
+  await sql`
+    insert into attempt
+      (delivery_seq, number, started_at, duration_ms, ok, status_code, error, error_detail,
+       request_headers, request_body, response_headers, response_body, response_truncated,
+       next_try_at, decision)
+    select cast(e.value ->> 'delivery' as bigint), cast(e.value ->> 'number' as integer),
+      cast(e.value ->> 'startedAt' as bigint), cast(e.value ->> 'durationMs' as integer),
+      cast(e.value ->> 'ok' as integer), cast(e.value ->> 'statusCode' as integer),
+      e.value ->> 'error', e.value ->> 'errorDetail', e.value ->> 'requestHeaders',
+      e.value ->> 'requestBody', e.value ->> 'responseHeaders', e.value ->> 'responseBody',
+      cast(e.value ->> 'responseTruncated' as integer), cast(e.value ->> 'next' as bigint),
+      e.value ->> 'decision'
+    from ${facts.rowsOf(JSON.stringify(rows), 'e')}`.execute(trx)
+}
+
+/** Gives the slots back and makes the lanes due again where something waits. */
+async function updateLanes(trx: Trx, { facts }: Store, finishes: readonly Finish[]): Promise<void> {
+  const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)].sort()
+  const rows = byWebhook.map(([webhook, group]) => {
+    const lastSuccess = group.findLastIndex((finish) => finish.attempt.ok)
+    return {
+      webhook,
+      count: group.length,
+      succeeded: lastSuccess >= 0 ? 1 : 0,
+      failed: group.length - 1 - lastSuccess,
+    }
+  })
+  const now = Math.max(...finishes.map((finish) => finish.now))
+  await sql`
+    update lane set in_flight = in_flight - e.count,
+      failures = case when e.succeeded = 1 then e.failed else failures + e.failed end,
+      next_due = ${dueAgain(now)}
+    from (
+      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'count' as integer) as count,
+        cast(r.value ->> 'succeeded' as integer) as succeeded,
+        cast(r.value ->> 'failed' as integer) as failed
+      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
+    ) as e
+    where lane.webhook_id = e.webhook`.execute(trx)
+}
+
+/** Disables the webhooks that answered "gone", and tells it as an event of the account. */
+async function disableGone(trx: Trx, store: Store, finishes: readonly Finish[]): Promise<void> {
+  for (const { webhookId, disable, deliverySeq, now } of finishes) {
+    if (disable === null) continue
+    const webhook = await disableWebhookAutomatically(trx, webhookId, disable, now)
+    if (webhook === null) continue
+    const about = { ...webhook, id: webhookId, reason: disable, deliverySeq, at: now }
+    const event = await tellDisabled(trx, about)
+    const acceptance: Acceptance = {
+      accountId: webhook.accountId,
+      serviceUuid: null,
+      events: [event],
+      openCalls: null,
+      cursor: null,
+      now,
+    }
+    await acceptInto(trx, store, [acceptance])
+  }
+}

@@ -1,0 +1,108 @@
+import type { Event, EventType } from '#contracts/events/catalogue.ts'
+import { type MatchingWebhook, match } from '#server/domain/match.ts'
+import type { Db } from '#server/store/store.ts'
+
+/** A webhook as far as accepting an event needs it. */
+export interface StoredMatching extends MatchingWebhook {
+  readonly delayMs: number
+  readonly ordered: boolean
+}
+
+interface AccountMatching {
+  readonly version: number
+  /** The Applications switch of each service, by UUID. */
+  readonly services: ReadonlyMap<string, boolean>
+  readonly byTrigger: ReadonlyMap<EventType, readonly StoredMatching[]>
+}
+
+/**
+ * The webhooks of each account as they were at `account.matching_version`. The version is read in every transaction
+ * that accepts events, so that a stale copy is never used, also when another process made the change.
+ */
+export interface MatchingCache {
+  readonly accounts: Map<string, AccountMatching>
+}
+
+/** The webhooks of an account take some hundred bytes each; those of accounts at rest need not stay. */
+const accountLimit = 1_000
+
+export function createMatchingCache(): MatchingCache {
+  return { accounts: new Map() }
+}
+
+/** What the account's events are matched against, as of this transaction. Null: there is no such account. */
+export async function matchingOf(
+  db: Db,
+  cache: MatchingCache,
+  accountId: string,
+): Promise<AccountMatching | null> {
+  const account = await db
+    .selectFrom('account')
+    .select('matching_version')
+    .where('id', '=', accountId)
+    .executeTakeFirst()
+  if (account === undefined) return null
+  const known = cache.accounts.get(accountId)
+  if (known?.version === account.matching_version) return known
+  const fresh = await readMatching(db, accountId, account.matching_version)
+  cache.accounts.delete(accountId)
+  cache.accounts.set(accountId, fresh)
+  if (cache.accounts.size > accountLimit) {
+    const [oldest] = cache.accounts.keys()
+    if (oldest !== undefined) cache.accounts.delete(oldest)
+  }
+  return fresh
+}
+
+async function readMatching(db: Db, accountId: string, version: number): Promise<AccountMatching> {
+  const services = await db
+    .selectFrom('service')
+    .select(['uuid', 'applications_enabled'])
+    .where('account_id', '=', accountId)
+    .execute()
+  const webhooks = await db
+    .selectFrom('webhook')
+    .select([
+      'id',
+      'service_uuid',
+      'triggers',
+      'enabled',
+      'disabled_reason',
+      'delay_seconds',
+      'delivery_order',
+    ])
+    .where('account_id', '=', accountId)
+    .where('deleted_at', 'is', null)
+    .execute()
+  const byTrigger = new Map<EventType, StoredMatching[]>()
+  for (const row of webhooks) {
+    const triggers = new Set(JSON.parse(row.triggers) as EventType[])
+    const webhook: StoredMatching = {
+      id: row.id,
+      serviceUuid: row.service_uuid,
+      triggers,
+      enabled: row.enabled === 1,
+      disabledReason: row.disabled_reason,
+      delayMs: row.delay_seconds * 1_000,
+      ordered: row.delivery_order === 'first_try',
+    }
+    for (const trigger of triggers) {
+      const others = byTrigger.get(trigger)
+      if (others === undefined) byTrigger.set(trigger, [webhook])
+      else others.push(webhook)
+    }
+  }
+  return {
+    version,
+    services: new Map(services.map((s) => [s.uuid, s.applications_enabled === 1])),
+    byTrigger,
+  }
+}
+
+/** The webhooks that the event fires. */
+export function firedBy(event: Event, matching: AccountMatching): readonly StoredMatching[] {
+  const candidates = matching.byTrigger.get(event.type) ?? []
+  const uuid = event.service?.uuid
+  const applications = uuid !== undefined && matching.services.get(uuid) === true
+  return candidates.filter((webhook) => match(event, webhook, applications).deliver)
+}

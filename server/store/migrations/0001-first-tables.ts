@@ -1,0 +1,194 @@
+import { type Kysely, sql } from 'kysely'
+import type { DialectFacts } from '#server/store/dialect.ts'
+
+async function createEventTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
+  await db.schema
+    .createTable('event')
+    .addColumn('seq', facts.serialKey)
+    .addColumn('id', 'text', (c) => c.notNull().unique())
+    .addColumn('account_id', 'text', (c) => c.notNull().references('account.id'))
+    .addColumn('service_uuid', 'text')
+    .addColumn('type', 'text', (c) => c.notNull())
+    .addColumn('call_uuid', 'text')
+    .addColumn('occurred_at', 'bigint', (c) => c.notNull())
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .execute()
+  await sql`create index event_list on event (account_id, seq)`.execute(db)
+  await sql`create index event_call on event (call_uuid, seq) where call_uuid is not null`.execute(
+    db,
+  )
+
+  await db.schema
+    .createTable('event_body')
+    .addColumn('event_seq', facts.numberKey, (c) => c.primaryKey())
+    .addColumn('body', 'text', (c) => c.notNull())
+    .execute()
+}
+
+/** `call_uuid` of a delivery is set for webhooks with an order only: others need no place in the index of the order. */
+async function createDeliveryTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
+  await db.schema
+    .createTable('delivery')
+    .addColumn('seq', facts.serialKey)
+    .addColumn('account_id', 'text', (c) => c.notNull())
+    .addColumn('webhook_id', 'text', (c) => c.notNull())
+    .addColumn('event_seq', 'bigint', (c) => c.notNull())
+    .addColumn('call_uuid', 'text')
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addColumn('due_at', 'bigint', (c) => c.notNull())
+    .addColumn('attempts', 'integer', (c) => c.notNull())
+    .addColumn('lease_until', 'bigint')
+    .addColumn('claim_id', 'text')
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .addColumn('finished_at', 'bigint')
+    .execute()
+  // A delivery is in one of the first two while it waits: the claim looks for due first tries, then for due retries.
+  await sql`create index delivery_first_due on delivery (webhook_id, due_at, seq)
+    where state = 'pending' and attempts = 0`.execute(db)
+  await sql`create index delivery_retry_due on delivery (webhook_id, due_at, seq)
+    where state = 'pending' and attempts > 0`.execute(db)
+  await sql`create index delivery_leased on delivery (webhook_id, lease_until)
+    where state = 'leased'`.execute(db)
+  await sql`create index delivery_order on delivery (webhook_id, call_uuid, seq)
+    where attempts = 0 and state in ('pending', 'leased') and call_uuid is not null`.execute(db)
+  await sql`create index delivery_list on delivery (account_id, seq)`.execute(db)
+  await sql`create index delivery_webhook on delivery (webhook_id, seq)`.execute(db)
+  await sql`create index delivery_event on delivery (event_seq)`.execute(db)
+  await sql`create index delivery_given_up on delivery (account_id, seq)
+    where state in ('exhausted', 'cancelled')`.execute(db)
+
+  await db.schema
+    .createTable('attempt')
+    .addColumn('seq', facts.serialKey)
+    .addColumn('delivery_seq', 'bigint', (c) => c.notNull())
+    .addColumn('number', 'integer', (c) => c.notNull())
+    .addColumn('started_at', 'bigint', (c) => c.notNull())
+    .addColumn('duration_ms', 'integer', (c) => c.notNull())
+    .addColumn('ok', 'integer', (c) => c.notNull())
+    .addColumn('status_code', 'integer')
+    .addColumn('error', 'text')
+    .addColumn('error_detail', 'text')
+    .addColumn('request_headers', 'text', (c) => c.notNull())
+    .addColumn('request_body', 'text')
+    .addColumn('response_headers', 'text')
+    .addColumn('response_body', 'text')
+    .addColumn('response_truncated', 'integer', (c) => c.notNull())
+    .addColumn('next_try_at', 'bigint')
+    .addColumn('decision', 'text', (c) => c.notNull())
+    .execute()
+  await sql`create unique index attempt_list on attempt (delivery_seq, number)`.execute(db)
+}
+
+async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
+  await db.schema
+    .createTable('webhook')
+    .addColumn('seq', facts.serialKey)
+    .addColumn('id', 'text', (c) => c.notNull().unique())
+    .addColumn('account_id', 'text', (c) => c.notNull().references('account.id'))
+    .addColumn('service_uuid', 'text')
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('url', 'text', (c) => c.notNull())
+    .addColumn('triggers', 'text', (c) => c.notNull())
+    .addColumn('enabled', 'integer', (c) => c.notNull())
+    .addColumn('disabled_reason', 'text')
+    .addColumn('retries', 'integer', (c) => c.notNull())
+    .addColumn('delay_seconds', 'integer', (c) => c.notNull())
+    .addColumn('timeout_seconds', 'integer', (c) => c.notNull())
+    .addColumn('delivery_order', 'text', (c) => c.notNull())
+    .addColumn('secrets', 'text', (c) => c.notNull())
+    .addColumn('deleted_at', 'bigint')
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .addColumn('updated_at', 'bigint', (c) => c.notNull())
+    .execute()
+  await sql`create index webhook_list on webhook (account_id, seq) where deleted_at is null`.execute(
+    db,
+  )
+  await sql`create index webhook_deleted on webhook (deleted_at) where deleted_at is not null`.execute(
+    db,
+  )
+
+  await db.schema
+    .createTable('lane')
+    .addColumn('webhook_id', 'text', (c) => c.primaryKey().references('webhook.id'))
+    .addColumn('max_in_flight', 'integer', (c) => c.notNull())
+    .addColumn('in_flight', 'integer', (c) => c.notNull())
+    .addColumn('next_due', 'bigint')
+    .addColumn('held', 'integer', (c) => c.notNull())
+    .addColumn('failures', 'integer', (c) => c.notNull())
+    .execute()
+  await sql`create index lane_due on lane (next_due)
+    where next_due is not null and in_flight < max_in_flight`.execute(db)
+}
+
+async function createAccountTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
+  await db.schema
+    .createTable('setting')
+    .addColumn('name', 'text', (c) => c.primaryKey())
+    .addColumn('value', 'text', (c) => c.notNull())
+    .execute()
+  await db.schema
+    .createTable('account')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('name', 'text', (c) => c.notNull().unique())
+    .addColumn('matching_version', 'bigint', (c) => c.notNull())
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .execute()
+  await db.schema
+    .createTable('api_key')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('account_id', 'text', (c) => c.notNull().references('account.id'))
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('hash', 'text', (c) => c.notNull().unique())
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .execute()
+  await db.schema
+    .createTable('service')
+    .addColumn('seq', facts.serialKey)
+    .addColumn('uuid', 'text', (c) => c.notNull().unique())
+    .addColumn('account_id', 'text', (c) => c.notNull().references('account.id'))
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('friendly_name', 'text', (c) => c.notNull())
+    .addColumn('country', 'text')
+    .addColumn('applications_enabled', 'integer', (c) => c.notNull())
+    .addColumn('connection', 'text', (c) => c.notNull())
+    .addColumn('pbx_document', 'text')
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .addColumn('updated_at', 'bigint', (c) => c.notNull())
+    .addUniqueConstraint('service_name', ['account_id', 'name'])
+    .execute()
+  await db.schema
+    .createTable('idempotency_key')
+    .addColumn('account_id', 'text', (c) => c.notNull())
+    .addColumn('key', 'text', (c) => c.notNull())
+    .addColumn('fingerprint', 'text', (c) => c.notNull())
+    .addColumn('status', 'integer')
+    .addColumn('body', 'text')
+    .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .addPrimaryKeyConstraint('idempotency_key_key', ['account_id', 'key'])
+    .execute()
+}
+
+async function createCaptureTables(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('capture')
+    .addColumn('service_uuid', 'text', (c) => c.primaryKey())
+    .addColumn('cursor', 'text', (c) => c.notNull())
+    .addColumn('updated_at', 'bigint', (c) => c.notNull())
+    .execute()
+  await db.schema
+    .createTable('open_call')
+    .addColumn('service_uuid', 'text', (c) => c.notNull())
+    .addColumn('key', 'text', (c) => c.notNull())
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('open_call_key', ['service_uuid', 'key'])
+    .execute()
+}
+
+/** The first tables. Deliveries and attempts carry no foreign keys: they are many, and removed in bulk by age. */
+export async function up(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
+  await createAccountTables(db, facts)
+  await createWebhookTables(db, facts)
+  await createEventTables(db, facts)
+  await createDeliveryTables(db, facts)
+  await createCaptureTables(db)
+}

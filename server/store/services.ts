@@ -1,0 +1,260 @@
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import type { Page, PageRequest } from '#contracts/page.ts'
+import type { PbxConnection, Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
+import { type Account, touchMatching } from '#server/store/accounts.ts'
+import { belowOf, pageOfRows } from '#server/store/page.ts'
+import type { Tables } from '#server/store/schema.ts'
+import type { SecretBox } from '#server/store/secrets.ts'
+import type { Db, Store } from '#server/store/store.ts'
+import { StoreError } from '#server/store/store-error.ts'
+import { isoOf } from '#server/store/times.ts'
+import { removeWebhooksOfService } from '#server/store/webhooks.ts'
+
+type Row = Selectable<Tables['service']>
+
+/**
+ * Stands where the AMI secret is. A change that carries it back, as a client does that reads, edits and writes, leaves
+ * the secret as it is.
+ */
+export const hiddenSecret = '********'
+
+const secretOf = (uuid: string) => `service ${uuid} ami`
+const documentOf = (uuid: string) => `service ${uuid} pbx`
+
+function withSecret(connection: PbxConnection, change: (secret: string) => string): PbxConnection {
+  if (connection.kind !== 'asterisk_attached' || connection.ami === null) return connection
+  return { ...connection, ami: { ...connection.ami, secret: change(connection.ami.secret) } }
+}
+
+function sealed(secrets: SecretBox, uuid: string, connection: PbxConnection): string {
+  return JSON.stringify(withSecret(connection, (secret) => secrets.seal(secret, secretOf(uuid))))
+}
+
+function serviceOf(row: Row): Service {
+  return {
+    uuid: row.uuid,
+    type: 'hosted_pbx',
+    name: row.name,
+    friendly_name: row.friendly_name,
+    country: row.country,
+    applications_enabled: row.applications_enabled === 1,
+    connection: withSecret(JSON.parse(row.connection) as PbxConnection, () => hiddenSecret),
+    created_at: isoOf(row.created_at),
+    updated_at: isoOf(row.updated_at),
+  }
+}
+
+async function refuseTakenName(
+  db: Db,
+  accountId: string,
+  name: string,
+  exceptUuid: string,
+): Promise<void> {
+  const other = await db
+    .selectFrom('service')
+    .select('uuid')
+    .where('account_id', '=', accountId)
+    .where('name', '=', name)
+    .where('uuid', '!=', exceptUuid)
+    .executeTakeFirst()
+  if (other !== undefined) {
+    throw new StoreError('name_taken', `Another service of the account has the name "${name}".`)
+  }
+}
+
+/** Throws StoreError `name_taken`. */
+export async function createService(
+  store: Store,
+  accountId: string,
+  draft: ServiceDraft,
+  now: number,
+): Promise<Service> {
+  return await store.write.transaction().execute(async (trx) => {
+    const uuid = randomUUID()
+    await refuseTakenName(trx, accountId, draft.name, uuid)
+    const row = await trx
+      .insertInto('service')
+      .values({
+        uuid,
+        account_id: accountId,
+        name: draft.name,
+        friendly_name: draft.friendly_name,
+        country: draft.country,
+        applications_enabled: draft.applications_enabled ? 1 : 0,
+        connection: sealed(store.secrets, uuid, draft.connection),
+        pbx_document: null,
+        created_at: now,
+        updated_at: now,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await touchMatching(trx, accountId)
+    return serviceOf(row)
+  })
+}
+
+async function findRow(db: Db, accountId: string, uuid: string): Promise<Row | null> {
+  const row = await db
+    .selectFrom('service')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('uuid', '=', uuid)
+    .executeTakeFirst()
+  return row ?? null
+}
+
+export async function getService(
+  store: Store,
+  accountId: string,
+  uuid: string,
+): Promise<Service | null> {
+  const row = await findRow(store.read, accountId, uuid)
+  return row === null ? null : serviceOf(row)
+}
+
+export async function listServices(
+  store: Store,
+  accountId: string,
+  page: PageRequest,
+): Promise<Page<Service>> {
+  const rows = await store.read
+    .selectFrom('service')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('seq', '<', belowOf('services', page.cursor))
+    .orderBy('seq', 'desc')
+    .limit(page.limit + 1)
+    .execute()
+  return pageOfRows('services', page, rows, serviceOf)
+}
+
+/** Null: the account has no such service. Throws StoreError `name_taken`. */
+export async function changeService(
+  store: Store,
+  accountId: string,
+  uuid: string,
+  change: ServiceChange,
+  now: number,
+): Promise<Service | null> {
+  return await store.write.transaction().execute(async (trx) => {
+    const row = await findRow(trx, accountId, uuid)
+    if (row === null) return null
+    const name = change.name ?? row.name
+    await refuseTakenName(trx, accountId, name, uuid)
+    const changed = await trx
+      .updateTable('service')
+      .set({
+        name,
+        friendly_name: change.friendly_name ?? row.friendly_name,
+        country: change.country === undefined ? row.country : change.country,
+        applications_enabled:
+          change.applications_enabled === undefined
+            ? row.applications_enabled
+            : change.applications_enabled
+              ? 1
+              : 0,
+        connection: connectionAfter(store.secrets, row, change.connection),
+        updated_at: now,
+      })
+      .where('uuid', '=', uuid)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await touchMatching(trx, accountId)
+    return serviceOf(changed)
+  })
+}
+
+function connectionAfter(secrets: SecretBox, row: Row, change: PbxConnection | undefined): string {
+  if (change === undefined) return row.connection
+  const before = openConnection(secrets, row)
+  const known = before.kind === 'asterisk_attached' ? before.ami?.secret : undefined
+  const meant = withSecret(change, (secret) =>
+    secret === hiddenSecret && known !== undefined ? known : secret,
+  )
+  return sealed(secrets, row.uuid, meant)
+}
+
+/** Removes the service, its PBX document, how far it was read, and its own webhooks. False: there is none. */
+export async function deleteService(
+  store: Store,
+  accountId: string,
+  uuid: string,
+  now: number,
+): Promise<boolean> {
+  return await store.write.transaction().execute(async (trx) => {
+    const row = await findRow(trx, accountId, uuid)
+    if (row === null) return false
+    await removeWebhooksOfService(trx, accountId, uuid, now)
+    await trx.deleteFrom('open_call').where('service_uuid', '=', uuid).execute()
+    await trx.deleteFrom('capture').where('service_uuid', '=', uuid).execute()
+    await trx.deleteFrom('service').where('uuid', '=', uuid).execute()
+    await touchMatching(trx, accountId)
+    return true
+  })
+}
+
+/** The stored PBX document as JSON text; null: no such service, or it has none. */
+export async function getPbxDocument(
+  store: Store,
+  accountId: string,
+  uuid: string,
+): Promise<string | null> {
+  const row = await findRow(store.read, accountId, uuid)
+  return row === null ? null : openDocument(store.secrets, row)
+}
+
+/** False: the account has no such service. */
+export async function putPbxDocument(
+  store: Store,
+  accountId: string,
+  uuid: string,
+  json: string,
+  now: number,
+): Promise<boolean> {
+  const done = await store.write
+    .updateTable('service')
+    .set({ pbx_document: store.secrets.seal(json, documentOf(uuid)), updated_at: now })
+    .where('account_id', '=', accountId)
+    .where('uuid', '=', uuid)
+    .executeTakeFirst()
+  return done.numUpdatedRows > 0n
+}
+
+function openDocument(
+  secrets: SecretBox,
+  { uuid, pbx_document }: Pick<Row, 'uuid' | 'pbx_document'>,
+): string | null {
+  return pbx_document === null ? null : secrets.open(pbx_document, documentOf(uuid))
+}
+
+function openConnection(secrets: SecretBox, row: Pick<Row, 'uuid' | 'connection'>): PbxConnection {
+  const connection = JSON.parse(row.connection) as PbxConnection
+  return withSecret(connection, (secret) => secrets.open(secret, secretOf(row.uuid)))
+}
+
+/** A service with everything that capture needs, secrets in the clear: never leaves the process. */
+export interface ServiceInside {
+  readonly account: Account
+  readonly service: Service
+  readonly connection: PbxConnection
+  /** JSON text, parsed by whoever knows its form. */
+  readonly pbxDocument: string | null
+}
+
+/** Every service of every account, oldest first. */
+export async function listServicesInside(store: Store): Promise<readonly ServiceInside[]> {
+  const rows = await store.read
+    .selectFrom('service')
+    .innerJoin('account', 'account.id', 'service.account_id')
+    .selectAll('service')
+    .select('account.name as account_name')
+    .orderBy('service.seq')
+    .execute()
+  return rows.map((row) => ({
+    account: { id: row.account_id, name: row.account_name },
+    service: serviceOf(row),
+    connection: openConnection(store.secrets, row),
+    pbxDocument: openDocument(store.secrets, row),
+  }))
+}

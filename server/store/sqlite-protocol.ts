@@ -1,0 +1,60 @@
+/** What is said between the event loop (`sqlite-thread.ts`) and the thread that owns a connection (`sqlite-worker.ts`). */
+import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
+
+/**
+ * `durable`: the commit returns after the disk has it (fsync). `relaxed`: the commit survives a kill of the process
+ * but not a power cut; for what is done again when it is lost, such as leases.
+ */
+export type Durability = 'durable' | 'relaxed'
+
+/** How a transaction begins; `snapshot`: reads only, all of one state. */
+export type Begin = Durability | 'snapshot'
+
+export interface ConnectionSettings {
+  readonly path: string
+  readonly access: 'read' | 'write'
+  /** File whose exclusive lock keeps other processes out; null: no lock. */
+  readonly lockPath: string | null
+}
+
+export interface StatementRequest {
+  readonly id: number
+  /** Begins a transaction first; when that fails the statement does not run. */
+  readonly begin: Begin | null
+  readonly sql: string
+  readonly parameters: readonly SQLInputValue[]
+}
+
+/** Ends the transaction, or does nothing where the database has ended it already (a full disk does). */
+export interface RollbackRequest {
+  readonly id: number
+  readonly rollback: true
+}
+
+export interface CloseRequest {
+  readonly id: number
+  readonly close: true
+}
+
+export type WorkerRequest = StatementRequest | RollbackRequest | CloseRequest
+
+export interface StatementResult {
+  readonly rows: readonly Readonly<Record<string, SQLOutputValue>>[]
+  readonly changes: number
+  readonly insertedKey: number
+}
+
+/** SQLite's own error; `errcode` is its extended result code. */
+export interface WorkerFailure {
+  readonly message: string
+  readonly errcode: number | null
+}
+
+export type WorkerReply =
+  | { readonly id: number; readonly result: StatementResult }
+  | { readonly id: number; readonly failure: WorkerFailure }
+
+/** Told once after start: the connection is open, or why not. `locked`: another process has the database. */
+export type WorkerGreeting =
+  | { readonly ready: true }
+  | { readonly ready: false; readonly locked: boolean; readonly failure: WorkerFailure }

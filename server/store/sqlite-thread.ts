@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type {
+  ConnectionSettings,
+  StatementRequest,
+  StatementResult,
+  WorkerFailure,
+  WorkerGreeting,
+  WorkerReply,
+  WorkerRequest,
+} from '#server/store/sqlite-protocol.ts'
+import { StoreError, type StoreErrorCode } from '#server/store/store-error.ts'
+
+/** A SQLite connection on a thread of its own, as the event loop sees it. */
+export interface SqliteThread {
+  readonly run: (statement: Omit<StatementRequest, 'id'>) => Promise<StatementResult>
+  readonly rollback: () => Promise<void>
+  /** Closes the connection and ends the thread. */
+  readonly close: () => Promise<void>
+}
+
+/** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
+const refusals: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
+  3: ['database_not_writable', 'The database cannot be written: no permission.'],
+  5: ['database_busy', 'Another program has kept the database locked for too long.'],
+  8: ['database_not_writable', 'The database cannot be written: it is read-only.'],
+  11: ['database_corrupt', 'The database file is damaged; restore a backup.'],
+  13: ['storage_full', 'The disk of the database is full; nothing was changed.'],
+  14: ['database_not_writable', 'The database file cannot be opened.'],
+  26: ['database_corrupt', 'The file is not a database of SQLite.'],
+}
+
+function storeError(failure: WorkerFailure, path: string): StoreError {
+  const [code, says] = refusals[(failure.errcode ?? 0) & 0xff] ?? ['database_failed', '']
+  const what = `${says === '' ? 'The database refused a statement.' : says} (${path}: ${failure.message})`
+  return new StoreError(code, what, { cause: failure })
+}
+
+/** Resolves with the worker's first message; a worker that ends before one is an error. */
+async function greetingOf(worker: Worker): Promise<WorkerGreeting> {
+  const end = new AbortController()
+  const { signal } = end
+  const ended = async (): Promise<never> => {
+    await once(worker, 'exit', { signal })
+    throw new Error('the thread of the database ended at once')
+  }
+  try {
+    return await Promise.race([
+      once(worker, 'message', { signal }).then(([greeting]) => greeting as WorkerGreeting),
+      ended(),
+    ])
+  } finally {
+    end.abort()
+  }
+}
+
+/**
+ * Starts a thread and opens the database in it. Throws StoreError `database_in_use` when another process has the lock,
+ * `database_not_writable`, `database_corrupt`, … when it cannot be opened.
+ */
+export async function startSqliteThread(settings: ConnectionSettings): Promise<SqliteThread> {
+  const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
+    workerData: settings,
+    name: `offhook-sqlite-${settings.access}`,
+  })
+  const greeting = await greetingOf(worker)
+  if (!greeting.ready) {
+    if (greeting.locked) {
+      throw new StoreError(
+        'database_in_use',
+        `Another Offhook is running on the database ${settings.path}; stop it first.`,
+      )
+    }
+    throw storeError(greeting.failure, settings.path)
+  }
+  return converse(worker, settings.path)
+}
+
+function converse(worker: Worker, path: string): SqliteThread {
+  const waiting = new Map<number, PromiseWithResolvers<StatementResult>>()
+  let last = 0
+  let ended: StoreError | null = null
+
+  worker.on('message', (reply: WorkerReply) => {
+    const question = waiting.get(reply.id)
+    waiting.delete(reply.id)
+    if ('result' in reply) question?.resolve(reply.result)
+    else question?.reject(storeError(reply.failure, path))
+  })
+  const end = (cause: unknown) => {
+    ended ??= new StoreError('database_failed', `The database ${path} is closed.`, { cause })
+    for (const question of waiting.values()) question.reject(ended)
+    waiting.clear()
+  }
+  worker.on('error', end)
+  worker.on('exit', end)
+
+  const ask = async (request: WorkerRequest): Promise<StatementResult> => {
+    if (ended !== null) throw ended
+    const question = Promise.withResolvers<StatementResult>()
+    waiting.set(request.id, question)
+    worker.postMessage(request)
+    return await question.promise
+  }
+  const nextId = () => {
+    last += 1
+    return last
+  }
+  return {
+    run: async (statement) => await ask({ id: nextId(), ...statement }),
+    rollback: async () => {
+      await ask({ id: nextId(), rollback: true })
+    },
+    close: async () => {
+      if (ended !== null) return
+      const exited = new Promise((resolve) => worker.once('exit', resolve))
+      await ask({ id: nextId(), close: true })
+      await exited
+    },
+  }
+}

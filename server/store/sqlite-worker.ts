@@ -1,0 +1,160 @@
+/**
+ * The thread that owns one SQLite connection. node:sqlite is synchronous: a commit waits for the disk (2 to 4 ms with
+ * fsync), and on the event loop everything else would wait with it.
+ *
+ * Statements are run in the order in which they come. Whoever sends them keeps transactions apart.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import type {
+  Begin,
+  ConnectionSettings,
+  Durability,
+  StatementRequest,
+  StatementResult,
+  WorkerFailure,
+  WorkerGreeting,
+  WorkerReply,
+  WorkerRequest,
+} from '#server/store/sqlite-protocol.ts'
+
+interface Prepared {
+  readonly statement: StatementSync
+  readonly returnsRows: boolean
+}
+
+/** More than the texts that the program has; those made for one call (long lists) push each other out. */
+const preparedLimit = 256
+/** Nobody else writes but an administrator with the sqlite3 shell. */
+const busyMs = 5_000
+const sqliteBusy = 5
+
+function failureOf(error: unknown): WorkerFailure {
+  const message = error instanceof Error ? error.message : String(error)
+  const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : null
+  return { message, errcode }
+}
+
+/**
+ * Takes the exclusive lock of a side file and keeps it until the process ends, however it ends: the kernel holds it,
+ * no file has to be removed. The database file itself stays readable for backups and the sqlite3 shell.
+ */
+function takeLock(path: string): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: 0 })
+  lock.exec('begin exclusive')
+  return lock
+}
+
+function openDatabase({ path, access }: ConnectionSettings): DatabaseSync {
+  const db = new DatabaseSync(path, {
+    readOnly: access === 'read',
+    timeout: busyMs,
+    enableForeignKeyConstraints: true,
+  })
+  if (access === 'write') {
+    db.exec('pragma journal_mode = wal')
+    db.exec('pragma synchronous = full')
+  }
+  // 64 MiB of pages at most, taken as needed.
+  db.exec('pragma cache_size = -65536')
+  db.exec('pragma temp_store = memory')
+  return db
+}
+
+function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
+  const prepared = new Map<string, Prepared>()
+  let durability: Durability = 'durable'
+
+  function prepare(sql: string): Prepared {
+    const known = prepared.get(sql)
+    if (known !== undefined) {
+      prepared.delete(sql)
+      prepared.set(sql, known)
+      return known
+    }
+    const statement = db.prepare(sql)
+    const entry = { statement, returnsRows: statement.columns().length > 0 }
+    prepared.set(sql, entry)
+    if (prepared.size > preparedLimit) {
+      const [oldest] = prepared.keys()
+      if (oldest !== undefined) prepared.delete(oldest)
+    }
+    return entry
+  }
+
+  function setDurability(wanted: Durability): void {
+    if (wanted === durability) return
+    db.exec(`pragma synchronous = ${wanted === 'durable' ? 'full' : 'normal'}`)
+    durability = wanted
+  }
+
+  function begin(how: Begin | null): void {
+    if (how === 'snapshot') {
+      db.exec('begin')
+      return
+    }
+    if (!db.isTransaction) setDurability(how ?? 'durable')
+    // Immediate: the write lock comes now, or a later statement could fail with "busy" half-way.
+    if (how !== null) db.exec('begin immediate')
+  }
+
+  function run(request: StatementRequest): StatementResult {
+    begin(request.begin)
+    const { statement, returnsRows } = prepare(request.sql)
+    if (returnsRows) {
+      return { rows: statement.all(...request.parameters), changes: 0, insertedKey: 0 }
+    }
+    const done = statement.run(...request.parameters)
+    return { rows: [], changes: Number(done.changes), insertedKey: Number(done.lastInsertRowid) }
+  }
+
+  function close(): void {
+    prepared.clear()
+    db.close()
+    lock?.close()
+  }
+
+  const nothing: StatementResult = { rows: [], changes: 0, insertedKey: 0 }
+  return (request: WorkerRequest): StatementResult => {
+    if ('sql' in request) return run(request)
+    if ('close' in request) close()
+    else if (db.isTransaction) db.exec('rollback')
+    return nothing
+  }
+}
+
+function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => void) {
+  let lock: DatabaseSync | null = null
+  try {
+    lock = settings.lockPath === null ? null : takeLock(settings.lockPath)
+  } catch (error) {
+    const failure = failureOf(error)
+    say({ ready: false, locked: failure.errcode === sqliteBusy, failure })
+    return null
+  }
+  try {
+    const serve = serveStatements(openDatabase(settings), lock)
+    say({ ready: true })
+    return serve
+  } catch (error) {
+    lock?.close()
+    say({ ready: false, locked: false, failure: failureOf(error) })
+    return null
+  }
+}
+
+const port = parentPort
+if (port === null) throw new Error('sqlite-worker.ts is run as a worker thread')
+const serve = start(workerData as ConnectionSettings, (greeting) => port.postMessage(greeting))
+if (serve === null) port.close()
+port.on('message', (request: WorkerRequest) => {
+  if (serve === null) return
+  let reply: WorkerReply
+  try {
+    reply = { id: request.id, result: serve(request) }
+  } catch (error) {
+    reply = { id: request.id, failure: failureOf(error) }
+  }
+  port.postMessage(reply)
+  if ('close' in request) port.close()
+})

@@ -1,0 +1,26 @@
+/**
+ * Every way in which the store refuses. `message` says in one sentence what is wrong and what to mend; callers tell
+ * apart by `code`.
+ */
+export type StoreErrorCode =
+  | 'database_in_use'
+  | 'database_not_writable'
+  | 'database_newer'
+  | 'database_corrupt'
+  | 'database_busy'
+  | 'database_failed'
+  | 'storage_full'
+  | 'secret_key_wrong'
+  | 'name_taken'
+  | 'invalid_cursor'
+  | 'service_gone'
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StoreError'
+    this.code = code
+  }
+}

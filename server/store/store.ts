@@ -1,0 +1,32 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { Acceptance, Accepted } from '#server/store/accept.ts'
+import type { DialectFacts } from '#server/store/dialect.ts'
+import type { Finish } from '#server/store/finish.ts'
+import type { GroupCommit } from '#server/store/group-commit.ts'
+import type { MatchingCache } from '#server/store/matching.ts'
+import type { Tables } from '#server/store/schema.ts'
+import type { SecretBox } from '#server/store/secrets.ts'
+
+/** An open database. Everything in `server/store/` is a plain function with this as its first parameter. */
+export interface Store {
+  readonly facts: DialectFacts
+  /** Committed state, on a connection of its own: a long list holds up no delivery. */
+  readonly read: Kysely<Tables>
+  /** Commits that are on disk when they return. */
+  readonly write: Kysely<Tables>
+  /** Commits that survive a kill of the process but not a power cut: only for what is then done again. */
+  readonly writeRelaxed: Kysely<Tables>
+  readonly secrets: SecretBox
+  readonly matching: MatchingCache
+  readonly accepting: GroupCommit<Acceptance, Accepted>
+  readonly finishing: GroupCommit<Finish, boolean>
+  /** Calls `listener` whenever this process made a delivery due earlier than the lanes said; returns how to stop. */
+  readonly onDue: (listener: () => void) => () => void
+  readonly ringDue: () => void
+  /** Waits for what is under way, then closes the database. */
+  readonly close: () => Promise<void>
+}
+
+export type Trx = Transaction<Tables>
+/** Where a statement can run: in a transaction, or by itself. */
+export type Db = Kysely<Tables>

@@ -1,0 +1,288 @@
+import { randomBytes } from 'node:crypto'
+import { type Selectable, sql } from 'kysely'
+import type { EventType } from '#contracts/events/catalogue.ts'
+import type { Page, PageRequest } from '#contracts/page.ts'
+import type { Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
+import { touchMatching } from '#server/store/accounts.ts'
+import { holdLane } from '#server/store/hold.ts'
+import { newId } from '#server/store/new-id.ts'
+import { belowOf, pageOfRows } from '#server/store/page.ts'
+import { releaseLane } from '#server/store/release.ts'
+import type { Tables } from '#server/store/schema.ts'
+import type { SecretBox } from '#server/store/secrets.ts'
+import type { Db, Store } from '#server/store/store.ts'
+import { isoOf } from '#server/store/times.ts'
+
+type Row = Selectable<Tables['webhook']>
+/** The lane holds the one setting that the claim must see beside its counter. */
+type RowWithLane = Row & Pick<Selectable<Tables['lane']>, 'max_in_flight'>
+
+/** 192 bits, the least that Standard Webhooks asks for. */
+const secretBytes = 24
+const newSecret = () => `whsec_${randomBytes(secretBytes).toString('base64')}`
+const secretOf = (id: string) => `webhook ${id} signing`
+
+function sealedSecrets(box: SecretBox, id: string, secrets: readonly string[]): string {
+  return JSON.stringify(secrets.map((secret) => box.seal(secret, secretOf(id))))
+}
+
+/** The signing secrets of a webhook in the clear, the current one first: for the deliverer only. */
+export function readSigningSecrets(
+  store: Pick<Store, 'secrets'>,
+  webhookId: string,
+  sealed: string,
+): readonly string[] {
+  const texts = JSON.parse(sealed) as string[]
+  return texts.map((text) => store.secrets.open(text, secretOf(webhookId)))
+}
+
+function webhookOf(row: RowWithLane): Webhook {
+  return {
+    id: row.id,
+    name: row.name,
+    url: row.url,
+    service_uuid: row.service_uuid,
+    triggers: JSON.parse(row.triggers) as EventType[],
+    enabled: row.enabled === 1,
+    retries: row.retries,
+    delay_seconds: row.delay_seconds,
+    timeout_seconds: row.timeout_seconds,
+    max_in_flight: row.max_in_flight,
+    order: row.delivery_order,
+    disabled_reason: row.disabled_reason,
+    created_at: isoOf(row.created_at),
+    updated_at: isoOf(row.updated_at),
+  }
+}
+
+function selectWebhooks(db: Db, accountId: string) {
+  return db
+    .selectFrom('webhook')
+    .innerJoin('lane', 'lane.webhook_id', 'webhook.id')
+    .selectAll('webhook')
+    .select('lane.max_in_flight')
+    .where('webhook.account_id', '=', accountId)
+    .where('webhook.deleted_at', 'is', null)
+}
+
+async function findRow(db: Db, accountId: string, id: string): Promise<RowWithLane | null> {
+  const row = await selectWebhooks(db, accountId).where('webhook.id', '=', id).executeTakeFirst()
+  return row ?? null
+}
+
+/** `secret` signs its requests and is shown here only; made when the draft has none. */
+export async function createWebhook(
+  store: Store,
+  accountId: string,
+  draft: WebhookDraft,
+  now: number,
+): Promise<{ readonly webhook: Webhook; readonly secret: string }> {
+  const id = newId('webhook')
+  const secret = draft.secret ?? newSecret()
+  const row = await store.write.transaction().execute(async (trx) => {
+    const created = await trx
+      .insertInto('webhook')
+      .values({
+        id,
+        account_id: accountId,
+        service_uuid: draft.service_uuid,
+        name: draft.name,
+        url: draft.url,
+        triggers: JSON.stringify(draft.triggers),
+        enabled: draft.enabled ? 1 : 0,
+        disabled_reason: draft.enabled ? null : 'by_user',
+        retries: draft.retries,
+        delay_seconds: draft.delay_seconds,
+        timeout_seconds: draft.timeout_seconds,
+        delivery_order: draft.order,
+        secrets: sealedSecrets(store.secrets, id, [secret]),
+        deleted_at: null,
+        created_at: now,
+        updated_at: now,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await trx
+      .insertInto('lane')
+      .values({
+        webhook_id: id,
+        max_in_flight: draft.max_in_flight,
+        in_flight: 0,
+        next_due: null,
+        held: draft.enabled ? 0 : 1,
+        failures: 0,
+      })
+      .execute()
+    await touchMatching(trx, accountId)
+    return created
+  })
+  return { webhook: webhookOf({ ...row, max_in_flight: draft.max_in_flight }), secret }
+}
+
+export async function getWebhook(
+  store: Store,
+  accountId: string,
+  id: string,
+): Promise<Webhook | null> {
+  const row = await findRow(store.read, accountId, id)
+  return row === null ? null : webhookOf(row)
+}
+
+export interface WebhookFilter {
+  readonly serviceUuid?: string | undefined
+  readonly trigger?: EventType | undefined
+}
+
+export async function listWebhooks(
+  store: Store,
+  accountId: string,
+  filter: WebhookFilter,
+  page: PageRequest,
+): Promise<Page<Webhook>> {
+  let query = selectWebhooks(store.read, accountId)
+    .where('webhook.seq', '<', belowOf('webhooks', page.cursor))
+    .orderBy('webhook.seq', 'desc')
+    .limit(page.limit + 1)
+  if (filter.serviceUuid !== undefined) {
+    query = query.where('webhook.service_uuid', '=', filter.serviceUuid)
+  }
+  if (filter.trigger !== undefined) {
+    // The list is JSON text of quoted names, so the quotes make the name exact; _ is a wildcard unless escaped.
+    const quoted = `%"${filter.trigger.replaceAll('_', '\\_')}"%`
+    query = query.where(sql<boolean>`webhook.triggers like ${quoted} escape '\\'`)
+  }
+  return pageOfRows('webhooks', page, await query.execute(), webhookOf)
+}
+
+/** Null: the account has no such webhook. */
+export async function changeWebhook(
+  store: Store,
+  accountId: string,
+  id: string,
+  change: WebhookChange,
+  now: number,
+): Promise<Webhook | null> {
+  const changed = await store.write.transaction().execute(async (trx) => {
+    const row = await findRow(trx, accountId, id)
+    if (row === null) return null
+    const { max_in_flight, ...columns } = columnsAfter(store.secrets, row, change)
+    await trx
+      .updateTable('webhook')
+      .set({ ...columns, updated_at: now })
+      .where('id', '=', id)
+      .execute()
+    await trx.updateTable('lane').set({ max_in_flight }).where('webhook_id', '=', id).execute()
+    if (change.enabled === true) await releaseLane(trx, id, now)
+    if (change.enabled === false) await holdLane(trx, id)
+    await touchMatching(trx, accountId)
+    return await findRow(trx, accountId, id)
+  })
+  store.ringDue()
+  return changed === null ? null : webhookOf(changed)
+}
+
+function columnsAfter(box: SecretBox, row: RowWithLane, change: WebhookChange) {
+  const enabled = change.enabled ?? row.enabled === 1
+  // Disabling what is disabled already keeps the reason: held deliveries stay those of a failing webhook.
+  const reason = row.enabled === 1 ? ('by_user' as const) : row.disabled_reason
+  return {
+    name: change.name ?? row.name,
+    url: change.url ?? row.url,
+    service_uuid: change.service_uuid === undefined ? row.service_uuid : change.service_uuid,
+    triggers: change.triggers === undefined ? row.triggers : JSON.stringify(change.triggers),
+    enabled: enabled ? (1 as const) : (0 as const),
+    disabled_reason: enabled ? null : reason,
+    retries: change.retries ?? row.retries,
+    delay_seconds: change.delay_seconds ?? row.delay_seconds,
+    timeout_seconds: change.timeout_seconds ?? row.timeout_seconds,
+    delivery_order: change.order ?? row.delivery_order,
+    secrets:
+      change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
+    max_in_flight: change.max_in_flight ?? row.max_in_flight,
+  }
+}
+
+/** Switches the webhook on (what was held goes out) or off (what waits is held). Null: there is no such webhook. */
+export async function setWebhookEnabled(
+  store: Store,
+  accountId: string,
+  id: string,
+  enabled: boolean,
+  now: number,
+): Promise<Webhook | null> {
+  return await changeWebhook(store, accountId, id, { enabled }, now)
+}
+
+/**
+ * Switches the webhook off because of what its receiver answered; part of the transaction of that answer. Null: it
+ * is off already or gone, so there is nothing to tell.
+ */
+export async function disableWebhookAutomatically(
+  db: Db,
+  id: string,
+  reason: 'gone' | 'failing',
+  now: number,
+): Promise<{
+  readonly accountId: string
+  readonly serviceUuid: string | null
+  readonly name: string
+} | null> {
+  const row = await db
+    .updateTable('webhook')
+    .set({ enabled: 0, disabled_reason: reason, updated_at: now })
+    .where('id', '=', id)
+    .where('enabled', '=', 1)
+    .where('deleted_at', 'is', null)
+    .returning(['account_id as accountId', 'service_uuid as serviceUuid', 'name'])
+    .executeTakeFirst()
+  if (row === undefined) return null
+  await holdLane(db, id)
+  await touchMatching(db, row.accountId)
+  return row
+}
+
+/**
+ * The webhook is gone at once for everybody; its deliveries are removed by `prune.ts` in small steps, since a million
+ * of them in one transaction would hold up everybody else's. False: there is no such webhook.
+ */
+export async function deleteWebhook(
+  store: Store,
+  accountId: string,
+  id: string,
+  now: number,
+): Promise<boolean> {
+  return await store.write.transaction().execute(async (trx) => {
+    if ((await findRow(trx, accountId, id)) === null) return false
+    await remove(trx, [id], now)
+    await touchMatching(trx, accountId)
+    return true
+  })
+}
+
+/** Part of deleting a service: the webhooks that belong to it alone. */
+export async function removeWebhooksOfService(
+  db: Db,
+  accountId: string,
+  serviceUuid: string,
+  now: number,
+): Promise<void> {
+  const rows = await db
+    .selectFrom('webhook')
+    .select('id')
+    .where('account_id', '=', accountId)
+    .where('service_uuid', '=', serviceUuid)
+    .where('deleted_at', 'is', null)
+    .execute()
+  const ids = rows.map((row) => row.id)
+  if (ids.length > 0) await remove(db, ids, now)
+}
+
+async function remove(db: Db, ids: readonly string[], now: number): Promise<void> {
+  await db.deleteFrom('lane').where('webhook_id', 'in', ids).execute()
+  await db
+    .updateTable('webhook')
+    // Its secrets have no reader any more.
+    .set({ deleted_at: now, enabled: 0, secrets: '[]' })
+    .where('id', 'in', ids)
+    .execute()
+}
