@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Scenario, ScenarioPhone } from '#test/asterisk/scenarios.ts'
+import type { Scenario } from '#test/asterisk/scenarios.ts'
 import { registerPhone, type Sipp, startCaller, startPhone } from '#test/support/sipp.ts'
 
 /** Where the PBX is and where it expects phones and carrier; all on 127.0.0.1, SIP over UDP. */
@@ -23,31 +23,22 @@ export async function play(scenario: Scenario, ports: PbxPorts): Promise<void> {
     const user = { extension, secret: ports.registeringSecret }
     await registerPhone(ports.sip, user, ports.phones[extension])
   }
-  const phones = await Promise.all(
-    Object.entries(scenario.phones ?? {}).map(async ([who, phone]) => {
-      const port = who === 'carrier' ? ports.carrier : ports.phones[who as '201']
-      const sipp = await startPhone(ports.sip, phone.steps, { port, calls: phone.calls ?? 1 })
-      return { phone, sipp: running.use(sipp) }
-    }),
-  )
+  const phones: Sipp[] = []
+  for (const [who, { steps, calls = 1 }] of Object.entries(scenario.phones ?? {})) {
+    const port = who === 'carrier' ? ports.carrier : ports.phones[who as '201']
+    phones.push(running.use(await startPhone(ports.sip, steps, { port, calls })))
+  }
   const freeCarrierPorts = [...ports.carrierCalls]
-  await Promise.all(
-    scenario.callers.map(async (caller) => {
-      const port = caller.line === 'carrier' ? freeCarrierPorts.shift() : undefined
-      await pause(caller.afterMs ?? 0)
-      const sipp = running.use(
-        await startCaller(
-          { pbxPort: ports.sip, ...caller },
-          caller.steps,
-          port === undefined ? {} : { port },
-        ),
-      )
-      await sipp.finished
+  // All of them are waited for, also when one has failed: a caller that starts later must not outlive this function.
+  const callers = await Promise.allSettled(
+    scenario.callers.map(async ({ line, afterMs = 0, steps, ...setup }) => {
+      const port = line === 'carrier' ? freeCarrierPorts.shift() : undefined
+      await pause(afterMs)
+      const options = port === undefined ? {} : { port }
+      const caller = await startCaller({ pbxPort: ports.sip, ...setup }, steps, options)
+      await running.use(caller).finished
     }),
   )
-  await Promise.all(phones.map(finishedUnlessLoose))
-}
-
-async function finishedUnlessLoose({ phone, sipp }: { phone: ScenarioPhone; sipp: Sipp }) {
-  if (phone.loose !== true) await sipp.finished
+  for (const caller of callers) if (caller.status === 'rejected') throw caller.reason
+  await Promise.all(phones.map((phone) => phone.finished))
 }

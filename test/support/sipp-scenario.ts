@@ -207,9 +207,6 @@ export const cancelWhileRinging =
   (dialog) =>
     response(100, ' optional="true"') + response(180) + pause(ms) + cancelled(dialog)
 
-/** Gives up as soon as the PBX has taken the call, before anything rings. */
-export const cancelAtOnce: Step = (dialog) => response(100) + cancelled(dialog)
-
 const cancelled = ({ own }: Dialog) => {
   const request = (method: string, to: string) => `${method} [$target] SIP/2.0
 [last_Via:]
