@@ -184,7 +184,7 @@ export const api = {
     body: PbxDocument,
     answer: PbxDocument,
     versionOf: PbxDocument,
-    problems: ['not_found', 'precondition_failed'],
+    problems: ['not_found', 'not_managed', 'precondition_failed'],
   }),
 
   createWebhook: route({

@@ -55,6 +55,11 @@ export const problems = {
     title: 'The name is taken in your account',
     remedy: 'Choose another name, or change the object that has it.',
   },
+  not_managed: {
+    status: 409,
+    title: 'Somebody else configures this PBX',
+    remedy: 'Only a service with a connection of kind asterisk_managed has a PBX document.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still under way',

@@ -5,11 +5,15 @@ export class ProblemError extends Error {
   readonly code: ProblemCode
   readonly errors: readonly FieldError[] | undefined
 
-  constructor(code: ProblemCode, detail: string = problems[code].remedy, errors?: FieldError[]) {
-    super(detail)
+  constructor(
+    code: ProblemCode,
+    detail: string = problems[code].remedy,
+    more: { readonly errors?: readonly FieldError[]; readonly cause?: unknown } = {},
+  ) {
+    super(detail, { cause: more.cause })
     this.name = 'ProblemError'
     this.code = code
-    this.errors = errors
+    this.errors = more.errors
   }
 }
 
@@ -43,6 +47,8 @@ const storeRefusals: Readonly<Record<string, ProblemCode>> = {
   name_taken: 'name_taken',
   invalid_cursor: 'invalid_cursor',
   storage_full: 'storage_full',
+  database_busy: 'not_ready',
+  service_gone: 'not_found',
 }
 
 /**
@@ -57,6 +63,6 @@ export function asProblem(error: unknown): ProblemError {
   if (refusal === 'invalid_json') return new ProblemError(refusal, `${error.message}.`)
   if (refusal !== undefined) return new ProblemError(refusal)
   const known = storeRefusals[code]
-  if (known !== undefined) return new ProblemError(known)
+  if (known !== undefined) return new ProblemError(known, error.message, { cause: error })
   return new ProblemError('internal')
 }

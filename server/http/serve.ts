@@ -30,6 +30,10 @@ export interface Input<R extends Route> {
   readonly caller: Caller
 }
 
+type Readonlys<T> = T extends object ? { readonly [K in keyof T]: Readonlys<T[K]> } : T
+/** What a handler returns: the answer's input type, which the handler need not be able to change. */
+type Answer<R extends Route> = Readonlys<z.input<R['answer']>>
+
 const nobody: Caller = { id: '', name: '' }
 const given = (schema: z.ZodType) => !(schema instanceof z.ZodUndefined)
 
@@ -53,7 +57,7 @@ function inputOf<R extends Route>(route: R, request: FastifyRequest, caller: Cal
   const errors = [...query.errors, ...body.errors]
   if (errors.length > 0) {
     const fields = errors.map((e) => (e.field === '' ? 'the body' : e.field)).join(', ')
-    throw new ProblemError('invalid_input', `Wrong: ${fields}.`, errors)
+    throw new ProblemError('invalid_input', `Wrong: ${fields}.`, { errors })
   }
   return { params: params.value, query: query.value, body: body.value, caller } as Input<R>
 }
@@ -92,7 +96,7 @@ function send(request: FastifyRequest, reply: FastifyReply, route: Route, body: 
 export function serve<R extends Route>(
   { app, callerOf, idempotencyKeys, inTurn }: Serving,
   route: R,
-  handler: (input: Input<R>) => Promise<z.input<R['answer']>>,
+  handler: (input: Input<R>) => Promise<Answer<R>>,
   current?: (input: Input<R>) => Promise<unknown>,
 ): void {
   const answer = async (input: Input<R>): Promise<string> => {

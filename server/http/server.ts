@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import fastify, {
+  type ConnectionError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import type { Logger } from 'pino'
 import { api, type Route } from '#contracts/api.ts'
 import { problems } from '#contracts/problem.ts'
@@ -15,6 +22,8 @@ declare module 'fastify' {
 
 /** The largest PBX document of a big office has some hundred KiB. */
 const bodyLimit = 1024 * 1024
+
+const newRequestId = () => `req_${randomBytes(9).toString('base64url')}`
 
 const routes: readonly Route[] = Object.values(api)
 
@@ -42,18 +51,52 @@ function logRequest(log: Logger, request: FastifyRequest, status: number, ms: nu
   else log.info(line, 'request')
 }
 
+/** Sends the problem that an error is; an error of our own goes to the log. */
+async function sendProblem(
+  log: Logger,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const problem = asProblem(error)
+  if (problem.code === 'internal') {
+    log.error({ request_id: request.id, err: error }, 'a request met an error of our own')
+  }
+  if (problem.code === 'unauthorized') reply.header('www-authenticate', 'Bearer')
+  return await reply
+    .code(problems[problem.code].status)
+    .type('application/problem+json; charset=utf-8')
+    .send(JSON.stringify(problemReply(problem, request.id)))
+}
+
+/** What arrived is not HTTP, or too slow or too large to become a request: answered by hand, and closed. */
+function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const large = error.code === 'HPE_HEADER_OVERFLOW'
+  const problem = problemReply(
+    new ProblemError(large ? 'headers_too_large' : 'invalid_request'),
+    newRequestId(),
+  )
+  const body = JSON.stringify(problem)
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      'Content-Type: application/problem+json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  )
+}
+
 function replyWithProblems(app: FastifyInstance, log: Logger): void {
-  app.setErrorHandler(async (error: FastifyError, request, reply) => {
-    const problem = asProblem(error)
-    if (problem.code === 'internal') {
-      log.error({ request_id: request.id, err: error }, 'a request met an error of our own')
-    }
-    if (problem.code === 'unauthorized') reply.header('www-authenticate', 'Bearer')
-    return await reply
-      .code(problems[problem.code].status)
-      .type('application/problem+json; charset=utf-8')
-      .send(JSON.stringify(problemReply(problem, request.id)))
-  })
+  app.setErrorHandler(
+    async (error, request, reply) => await sendProblem(log, error, request, reply),
+  )
   app.setNotFoundHandler(async (request, reply) => {
     const methods = methodsAt(request.url.split('?', 1)[0] ?? '')
     if (methods.length === 0) throw new ProblemError('route_not_found')
@@ -91,19 +134,9 @@ export function createServer(log: Logger): FastifyInstance {
     // `close` ends idle connections at once and lets requests under way finish.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
-    genReqId: () => `req_${randomBytes(9).toString('base64url')}`,
-    clientErrorHandler: (error, socket) => {
-      const large = error.code === 'HPE_HEADER_OVERFLOW'
-      const problem = new ProblemError(large ? 'headers_too_large' : 'invalid_request')
-      const { status } = problems[problem.code]
-      const body = JSON.stringify(problemReply(problem, ''))
-      const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/problem+json\r\n`
-      if (socket.writable) {
-        socket.end(
-          `${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-        )
-      } else socket.destroy()
-    },
+    genReqId: newRequestId,
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => void sendProblem(log, error, request, reply),
   })
   app.decorateRequest('caller', null)
   app.addHook('onSend', async (request, reply) => {

@@ -1,0 +1,34 @@
+import type { IdempotencyKeys } from '#server/http/idempotency.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
+import type { Store } from '#server/store/store.ts'
+
+/** What the routes work with. */
+export interface RouteDeps {
+  readonly store: Store
+  readonly idempotencyKeys: IdempotencyKeys
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** Called after a service or its PBX document changed: the running PBXs follow. */
+  readonly servicesChanged: (serviceUuid: string) => void
+  /** False while the parts behind the API are not open yet, or not any more. */
+  readonly open: () => boolean
+}
+
+/** The object, or `not_found` where the account has none. */
+export function found<T>(object: T | null | undefined): T {
+  if (object === null || object === undefined) throw new ProblemError('not_found')
+  return object
+}
+
+interface Period {
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+/** ISO times of a query as epoch milliseconds. */
+export function periodOf({ since, until }: Period): { since?: number; until?: number } {
+  return {
+    ...(since !== undefined && { since: Date.parse(since) }),
+    ...(until !== undefined && { until: Date.parse(until) }),
+  }
+}

@@ -1,0 +1,78 @@
+import { api } from '#contracts/api.ts'
+import { PbxDocument } from '#contracts/pbx.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
+import { found, type RouteDeps } from '#server/http/route-deps.ts'
+import { type Caller, type Serving, serve } from '#server/http/serve.ts'
+import {
+  changeService,
+  createService,
+  deleteService,
+  getPbxDocument,
+  getService,
+  listServices,
+  putPbxDocument,
+} from '#server/store/services.ts'
+
+interface OfService {
+  readonly caller: Caller
+  readonly params: { readonly uuid: string }
+}
+
+export function serveServices(serving: Serving, deps: RouteDeps): void {
+  const { store, now, servicesChanged } = deps
+  const read = async ({ caller, params }: OfService) =>
+    found(await getService(store, caller.id, params.uuid))
+
+  serve(serving, api.createService, async ({ caller, body }) => {
+    const service = await createService(store, caller.id, body, now())
+    servicesChanged(service.uuid)
+    return service
+  })
+  serve(serving, api.listServices, async ({ caller, query }) => {
+    return await listServices(store, caller.id, query)
+  })
+  serve(serving, api.getService, read)
+  serve(
+    serving,
+    api.changeService,
+    async ({ caller, params, body }) => {
+      const service = found(await changeService(store, caller.id, params.uuid, body, now()))
+      servicesChanged(service.uuid)
+      return service
+    },
+    read,
+  )
+  serve(
+    serving,
+    api.deleteService,
+    async ({ caller, params }) => {
+      if (!(await deleteService(store, caller.id, params.uuid, now())))
+        throw new ProblemError('not_found')
+      servicesChanged(params.uuid)
+      return undefined
+    },
+    read,
+  )
+  servePbxDocuments(serving, deps)
+}
+
+function servePbxDocuments(serving: Serving, deps: RouteDeps): void {
+  const { store, now, servicesChanged } = deps
+  const read = async ({ caller, params }: OfService) => {
+    const text = found(await getPbxDocument(store, caller.id, params.uuid))
+    return PbxDocument.parse(JSON.parse(text))
+  }
+  serve(serving, api.getPbxDocument, read)
+  serve(
+    serving,
+    api.putPbxDocument,
+    async ({ caller, params, body }) => {
+      const { connection } = found(await getService(store, caller.id, params.uuid))
+      if (connection.kind !== 'asterisk_managed') throw new ProblemError('not_managed')
+      await putPbxDocument(store, caller.id, params.uuid, JSON.stringify(body), now())
+      servicesChanged(params.uuid)
+      return body
+    },
+    read,
+  )
+}

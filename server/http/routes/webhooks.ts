@@ -1,0 +1,75 @@
+import { api } from '#contracts/api.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
+import { found, type RouteDeps } from '#server/http/route-deps.ts'
+import { type Caller, type Serving, serve } from '#server/http/serve.ts'
+import { getService } from '#server/store/services.ts'
+import {
+  changeWebhook,
+  createWebhook,
+  deleteWebhook,
+  getWebhook,
+  listWebhooks,
+  setWebhookEnabled,
+} from '#server/store/webhooks.ts'
+
+interface OfWebhook {
+  readonly caller: Caller
+  readonly params: { readonly id: string }
+}
+
+/** A webhook may name a service of its own account only; another's does not exist for it. */
+async function checkService(
+  { store }: RouteDeps,
+  accountId: string,
+  uuid: string | null | undefined,
+) {
+  if (uuid === null || uuid === undefined) return
+  if ((await getService(store, accountId, uuid)) !== null) return
+  const message = 'there is no such service in your account'
+  throw new ProblemError('invalid_input', 'Wrong: service_uuid.', {
+    errors: [{ field: 'service_uuid', code: 'invalid', message }],
+  })
+}
+
+export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
+  const { store, now } = deps
+  const read = async ({ caller, params }: OfWebhook) =>
+    found(await getWebhook(store, caller.id, params.id))
+  const setEnabled = (enabled: boolean) => {
+    return async ({ caller, params }: OfWebhook) => {
+      return found(await setWebhookEnabled(store, caller.id, params.id, enabled, now()))
+    }
+  }
+
+  serve(serving, api.createWebhook, async ({ caller, body }) => {
+    await checkService(deps, caller.id, body.service_uuid)
+    const { webhook, secret } = await createWebhook(store, caller.id, body, now())
+    return { ...webhook, secret }
+  })
+  serve(serving, api.listWebhooks, async ({ caller, query }) => {
+    const { service_uuid, trigger, ...page } = query
+    return await listWebhooks(store, caller.id, { serviceUuid: service_uuid, trigger }, page)
+  })
+  serve(serving, api.getWebhook, read)
+  serve(
+    serving,
+    api.changeWebhook,
+    async ({ caller, params, body }) => {
+      await checkService(deps, caller.id, body.service_uuid)
+      return found(await changeWebhook(store, caller.id, params.id, body, now()))
+    },
+    read,
+  )
+  serve(
+    serving,
+    api.deleteWebhook,
+    async ({ caller, params }) => {
+      if (!(await deleteWebhook(store, caller.id, params.id, now())))
+        throw new ProblemError('not_found')
+      return undefined
+    },
+    read,
+  )
+  serve(serving, api.enableWebhook, setEnabled(true), read)
+  serve(serving, api.disableWebhook, setEnabled(false), read)
+}

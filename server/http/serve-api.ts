@@ -1,0 +1,48 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import { oneAtATime } from '#server/http/one-at-a-time.ts'
+import { openApiDocument } from '#server/http/openapi.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
+import type { RouteDeps } from '#server/http/route-deps.ts'
+import { serveDeliveries } from '#server/http/routes/deliveries.ts'
+import { serveEventTypes } from '#server/http/routes/event-types.ts'
+import { serveEvents } from '#server/http/routes/events.ts'
+import { serveHealth } from '#server/http/routes/health.ts'
+import { serveServices } from '#server/http/routes/services.ts'
+import { serveWebhooks } from '#server/http/routes/webhooks.ts'
+import type { Caller, Serving } from '#server/http/serve.ts'
+import { createServer } from '#server/http/server.ts'
+import { findAccountByApiKey } from '#server/store/api-keys.ts'
+import type { Store } from '#server/store/store.ts'
+
+/** RFC 6750: the scheme in any case, then the key. */
+const bearer = /^Bearer +([\x21-\x7e]{1,200}) *$/i
+
+async function callerOf(store: Store, request: FastifyRequest): Promise<Caller> {
+  const key = bearer.exec(request.headers.authorization ?? '')?.[1]
+  const account = key === undefined ? null : await findAccountByApiKey(store, key)
+  if (account === null) throw new ProblemError('unauthorized')
+  return account
+}
+
+/** The whole API on a server that does not listen yet. `version` is Offhook's, for the OpenAPI document. */
+export function serveApi(deps: RouteDeps, log: Logger, version: string): FastifyInstance {
+  const app = createServer(log)
+  const serving: Serving = {
+    app,
+    callerOf: async (request) => await callerOf(deps.store, request),
+    idempotencyKeys: deps.idempotencyKeys,
+    inTurn: oneAtATime(),
+  }
+  serveServices(serving, deps)
+  serveWebhooks(serving, deps)
+  serveDeliveries(serving, deps)
+  serveEvents(serving, deps)
+  serveEventTypes(serving)
+  serveHealth(serving, deps)
+  const openApi = JSON.stringify(openApiDocument(version))
+  app.get('/api/openapi.json', async (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(openApi),
+  )
+  return app
+}

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Service } from '#contracts/service.ts'
+import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
+import { type Api, startApi } from './start-api.ts'
+
+let server: Api
+beforeAll(async () => {
+  server = await startApi()
+})
+afterAll(async () => await server[Symbol.asyncDispose]())
+
+const managed = (name: string) => ({
+  name,
+  friendly_name: 'Head office',
+  country: 'AU',
+  connection: { kind: 'asterisk_managed' },
+})
+
+async function createService(name: string, draft: object = managed(name)) {
+  const reply = await server.anna.request('POST', '/api/v1/services', { body: draft })
+  expect(reply.status).toBe(201)
+  return { ...reply, address: `/api/v1/services/${reply.body.uuid}` }
+}
+
+test('a service is created with its defaults, read, listed, changed and deleted', async () => {
+  const created = await createService('office')
+  expect(Service.parse(created.body)).toEqual(created.body)
+  expect(created.body).toMatchObject({ type: 'hosted_pbx', applications_enabled: false })
+  expect((await server.anna.request('GET', created.address)).body).toEqual(created.body)
+
+  const changed = await server.anna.request('PATCH', created.address, {
+    body: { applications_enabled: true },
+  })
+  expect(changed.body).toMatchObject({ applications_enabled: true, friendly_name: 'Head office' })
+  const list = await server.anna.request('GET', '/api/v1/services')
+  expect(list.body.items).toContainEqual(changed.body)
+
+  expect((await server.anna.request('DELETE', created.address)).status).toBe(204)
+  expect((await server.anna.request('GET', created.address)).status).toBe(404)
+  expect((await server.anna.request('DELETE', created.address)).status).toBe(404)
+  expect(server.servicesChanged.filter((uuid) => uuid === created.body.uuid)).toHaveLength(3)
+})
+
+test('a name is taken within the account, not beyond', async () => {
+  const { address } = await createService('twice')
+  const again = await server.anna.request('POST', '/api/v1/services', { body: managed('twice') })
+  expect(again.body).toMatchObject({ status: 409, code: 'name_taken' })
+  const other = await server.bert.request('POST', '/api/v1/services', { body: managed('twice') })
+  expect(other.status).toBe(201)
+  const { body } = await createService('free')
+  const renamed = await server.anna.request('PATCH', `/api/v1/services/${body.uuid}`, {
+    body: { name: 'twice' },
+  })
+  expect(renamed.body.code).toBe('name_taken')
+  expect((await server.anna.request('PATCH', address, { body: { name: 'twice' } })).status).toBe(
+    200,
+  )
+})
+
+test('the service of another account does not exist', async () => {
+  const { address, body } = await createService('private')
+  for (const [method, options] of [
+    ['GET', {}],
+    ['PATCH', { body: { friendly_name: 'mine' } }],
+    ['DELETE', {}],
+  ] as const) {
+    expect((await server.bert.request(method, address, options)).body.code).toBe('not_found')
+  }
+  expect((await server.bert.request('GET', `${address}/pbx`)).body.code).toBe('not_found')
+  expect((await server.bert.request('GET', '/api/v1/services')).body.items).not.toContainEqual(body)
+  expect((await server.anna.request('GET', address)).body).toEqual(body)
+})
+
+test('the AMI secret is never shown, and survives a change that sends it back hidden', async () => {
+  const ami = { host: '10.0.0.5', port: 5038, username: 'offhook', secret: 'plain-ami-secret' }
+  const connection = { kind: 'asterisk_attached', cel_path: '/var/log/cel.csv', ami }
+  const { address, body } = await createService('attached', { ...managed('attached'), connection })
+  const { body: read } = await server.anna.request('GET', address)
+  expect(JSON.stringify([body, read])).not.toContain('plain-ami-secret')
+  const { body: changed } = await server.anna.request('PATCH', address, {
+    body: { connection: { ...read.connection, cel_path: '/var/log/other.csv' } },
+  })
+  expect(changed.connection).toMatchObject({ cel_path: '/var/log/other.csv', ami: { port: 5038 } })
+  expect(JSON.stringify(server.log())).not.toContain('plain-ami-secret')
+})
+
+test('a change with If-Match is refused once somebody else has changed the service', async () => {
+  const { address, headers } = await createService('matched')
+  const etag = headers.get('etag') ?? ''
+  const change = (friendly_name: string, tag: string) =>
+    server.anna.request('PATCH', address, { body: { friendly_name }, headers: { 'if-match': tag } })
+  const first = await change('One', etag)
+  expect(first.status).toBe(200)
+  expect((await change('Two', etag)).body).toMatchObject({
+    status: 412,
+    code: 'precondition_failed',
+  })
+  const stale = { headers: { 'if-match': etag } }
+  expect((await server.anna.request('DELETE', address, stale)).status).toBe(412)
+  expect((await change('Two', first.headers.get('etag') ?? '')).status).toBe(200)
+})
+
+test('of changes sent at once with the same If-Match, one is done', async () => {
+  const { address, headers } = await createService('raced')
+  const tag = headers.get('etag') ?? ''
+  const replies = await Promise.all(
+    ['A', 'B', 'C', 'D', 'E'].map((friendly_name) =>
+      server.anna.request('PATCH', address, {
+        body: { friendly_name },
+        headers: { 'if-match': tag },
+      }),
+    ),
+  )
+  expect(replies.map((r) => r.status).toSorted()).toEqual([200, 412, 412, 412, 412])
+})
+
+test('what the reader has already is not sent again', async () => {
+  const { address, headers } = await createService('known')
+  const etag = headers.get('etag') ?? ''
+  const known = await server.anna.request('GET', address, { headers: { 'if-none-match': etag } })
+  expect(known).toMatchObject({ status: 304, body: undefined })
+  const other = await server.anna.request('GET', address, { headers: { 'if-none-match': '"x"' } })
+  expect(other.status).toBe(200)
+})
+
+test('pages hold every service once, newest first, also while new ones come', async () => {
+  const names = ['p1', 'p2', 'p3', 'p4', 'p5']
+  for (const name of names) {
+    await server.bert.request('POST', '/api/v1/services', { body: managed(name) })
+  }
+  const seen: string[] = []
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const from: string = cursor === '' ? '' : `&cursor=${cursor}`
+    const { body } = await server.bert.request('GET', `/api/v1/services?limit=2${from}`)
+    seen.push(...body.items.map((service: Service) => service.name))
+    cursor = body.next_cursor
+    await server.bert.request('POST', '/api/v1/services', { body: managed(`later${seen.length}`) })
+  }
+  expect(seen.filter((name) => name.startsWith('p'))).toEqual(names.toReversed())
+})
+
+test('the PBX document is put, read back and checked', async () => {
+  const { address } = await createService('document')
+  expect((await server.anna.request('GET', `${address}/pbx`)).status).toBe(404)
+  const document = demoPbxDocument({
+    carrierPort: 5070,
+    carrierMatch: ['127.0.0.1:5070'],
+    phonePorts: { 201: 5080, 202: 5080, 203: 5080 },
+    registeringSecret: 'not-very-secret-204',
+  })
+  const put = await server.anna.request('PUT', `${address}/pbx`, { body: document })
+  expect(put.status).toBe(200)
+  const read = await server.anna.request('GET', `${address}/pbx`)
+  expect(read.body).toEqual(put.body)
+  expect(read.headers.get('etag')).toBe(put.headers.get('etag'))
+
+  const users = [{ ...document.users[0], extension_nummer: '1' }, ...document.users.slice(1)]
+  const wrong = await server.anna.request('PUT', `${address}/pbx`, { body: { ...document, users } })
+  expect(wrong.body).toMatchObject({
+    code: 'invalid_input',
+    errors: [{ field: 'users[0].extension_nummer', message: 'did you mean "extension_number"?' }],
+  })
+  expect((await server.anna.request('GET', `${address}/pbx`)).body).toEqual(put.body)
+})
+
+test('a PBX that somebody else configures takes no document', async () => {
+  const connection = { kind: 'asterisk_attached', cel_path: '/var/log/cel.csv' }
+  const { address } = await createService('foreign', { ...managed('foreign'), connection })
+  const reply = await server.anna.request('PUT', `${address}/pbx`, { body: { name: 'foreign' } })
+  expect(reply.body.code).toMatch(/not_managed|invalid_input/)
+})

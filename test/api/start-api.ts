@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import { Problem } from '#contracts/problem.ts'
+import { serveApi } from '#server/http/serve-api.ts'
+import { type Account, ensureAccount } from '#server/store/accounts.ts'
+import { createApiKey } from '#server/store/api-keys.ts'
+import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
+import { openStore } from '#server/store/open-store.ts'
+import type { Store } from '#server/store/store.ts'
+
+/** A reply: JSON parsed, problems proved to be problems of our form. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects by matching
+  readonly body: any
+}
+
+export interface Client {
+  readonly account: Account
+  readonly key: string
+  request(
+    method: string,
+    path: string,
+    options?: { readonly body?: unknown; readonly headers?: Record<string, string> },
+  ): Promise<Reply>
+}
+
+export interface Api extends AsyncDisposable {
+  readonly url: string
+  readonly store: Store
+  /** Two customers of one server. */
+  readonly anna: Client
+  readonly bert: Client
+  /** UUIDs of services that the routes reported as changed. */
+  readonly servicesChanged: readonly string[]
+  /** The lines of the log so far. */
+  readonly log: () => readonly Record<string, unknown>[]
+  readonly setOpen: (open: boolean) => void
+}
+
+async function readReply(response: Response): Promise<Reply> {
+  const text = await response.text()
+  const { status, headers } = response
+  if (headers.get('content-type')?.startsWith('application/problem+json')) {
+    const body = Problem.parse(JSON.parse(text))
+    if (body.status !== status) throw new Error(`a problem of ${body.status} came with ${status}`)
+    return { status, headers, body }
+  }
+  return { status, headers, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+async function clientOf(store: Store, url: string, name: string): Promise<Client> {
+  const account = await ensureAccount(store, name, Date.now())
+  const { key } = await createApiKey(store, account.id, 'test', Date.now())
+  return {
+    account,
+    key,
+    async request(method, path, { body, headers = {} } = {}) {
+      const given = body === undefined ? {} : { 'content-type': 'application/json' }
+      const response = await fetch(url + path, {
+        method,
+        headers: { authorization: `Bearer ${key}`, ...given, ...headers },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      return await readReply(response)
+    },
+  }
+}
+
+/** The real API on a free port over a real database in a temporary folder. */
+export async function startApi(): Promise<Api> {
+  await using parts = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'offhook-api-'))
+  parts.defer(async () => await rm(folder, { recursive: true, force: true }))
+  const store = parts.adopt(await openStore({ url: `sqlite:${join(folder, 'offhook.db')}` }), (s) =>
+    s.close(),
+  )
+  const lines: string[] = []
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const changed: string[] = []
+  let open = true
+  const server = parts.adopt(
+    serveApi(
+      {
+        store,
+        idempotencyKeys: idempotencyKeysIn(store, Date.now),
+        now: Date.now,
+        servicesChanged: (uuid) => void changed.push(uuid),
+        open: () => open,
+      },
+      log,
+      '0.0.0',
+    ),
+    (s) => s.close(),
+  )
+  await server.listen({ host: '127.0.0.1', port: 0 })
+  const url = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`
+  const anna = await clientOf(store, url, 'anna')
+  const bert = await clientOf(store, url, 'bert')
+  const opened = parts.move()
+  return {
+    url,
+    store,
+    anna,
+    bert,
+    servicesChanged: changed,
+    log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    setOpen: (value) => {
+      open = value
+    },
+    [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
+  }
+}
