@@ -12,6 +12,7 @@ export default defineConfig({
             'contracts/**/*.test.ts',
             'server/**/*.test.ts',
             'test/traces/**/*.test.ts',
+            'test/support/**/*.test.ts',
             'scripts/**/*.test.ts',
             'test/conformance/**/*.test.ts',
             'test/pipeline/**/*.test.ts',

@@ -1,0 +1,169 @@
+import { STATUS_CODES } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { redactUrl } from '#server/domain/redact.ts'
+import { type BodyCapture, createBodyCapture } from '#server/outbound/body-capture.ts'
+import { type Opening, slowConnect } from '#server/outbound/connect.ts'
+import { type Failure, failureOf } from '#server/outbound/failure.ts'
+
+/** How much of an answer is kept. */
+export const keptBodyBytes = 64 * 1024
+
+/**
+ * One request and its answer, from the first look at the name of the host to the last byte:
+ *
+ *   connecting ── connected ──> sent ── headers ──> answering ── end, or more than is kept ──> settled
+ *        └───────────────┴───────────────┴── failure, or the time is over ───────────────────────^
+ *
+ * It settles once. What comes afterwards changes nothing, and nothing is sent any more.
+ */
+export interface Exchange {
+  readonly outcome: Promise<AttemptOutcome>
+  readonly handler: Dispatcher.DispatchHandler
+  /** The connection that is being made for this exchange alone; it is given up when the exchange ends before it stands. */
+  readonly waitFor: (opening: Opening) => void
+}
+
+interface Answer {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** How far an exchange has come. */
+interface Seen {
+  connectedMs: number | null
+  answeredMs: number | null
+  answer: Answer | null
+  readonly body: BodyCapture
+}
+
+/** Begins the clock: `timeoutMs` is for everything. `where` is the host and port, for people. */
+export function startExchange(where: string, timeoutMs: number): Exchange {
+  const startedAt = performance.now()
+  const elapsed = () => Math.round(performance.now() - startedAt)
+  const { promise, resolve, reject } = Promise.withResolvers<AttemptOutcome>()
+  const seen: Seen = {
+    connectedMs: null,
+    answeredMs: null,
+    answer: null,
+    body: createBodyCapture(keptBodyBytes),
+  }
+  let opening: Opening | null = null
+  let controller: Dispatcher.DispatchController | null = null
+  let settled = false
+
+  function settle(failure: Failure | null, truncated = false): void {
+    settled = true
+    clearTimeout(deadline)
+    resolve(outcomeOf(seen, failure, truncated, elapsed()))
+  }
+
+  /** Nobody waits for this exchange any more: its connection, or the making of it, ends. */
+  function breakOff(reason: Error): void {
+    if (controller === null) opening?.cancel(reason)
+    else controller.abort(reason)
+  }
+
+  const deadline = setTimeout(() => {
+    const waited =
+      controller === null ? slowConnect(opening?.stage() ?? null, where, timeoutMs) : null
+    settle(waited === null ? slowAnswer(seen.answer, timeoutMs) : failureOf(waited, false))
+    breakOff(waited ?? new Error('The time of the attempt is over.'))
+  }, timeoutMs)
+
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart(started) {
+      controller = started
+      // The connection came too late; the receiver must not get what counts as not sent.
+      if (settled) started.abort(new Error('The attempt is over.'))
+      else seen.connectedMs = elapsed()
+    },
+    onResponseStart(_controller, statusCode, headers) {
+      if (settled || statusCode < 200) return
+      seen.answeredMs = elapsed()
+      seen.answer = { statusCode, headers: joined(headers) }
+    },
+    onResponseData(_controller, chunk) {
+      if (settled || seen.body.add(chunk)) return
+      settle(failureOfAnswer(seen.answer), true)
+      breakOff(new Error('The answer is longer than what is kept of it.'))
+    },
+    onResponseEnd() {
+      if (!settled) settle(failureOfAnswer(seen.answer))
+    },
+    onResponseError(_controller, error) {
+      if (settled) return
+      const failure = failureOf(error, seen.answer !== null)
+      // Ours: the promise, once rejected, stays so, and settling ends the rest.
+      if (failure === null) reject(error)
+      settle(failure)
+    },
+  }
+  const waitFor = (begun: Opening) => {
+    opening = begun
+  }
+  return { outcome: promise, handler, waitFor }
+}
+
+function outcomeOf(
+  { answer, body, connectedMs, answeredMs }: Seen,
+  failure: Failure | null,
+  truncated: boolean,
+  durationMs: number,
+): AttemptOutcome {
+  return {
+    ok: failure === null,
+    statusCode: answer?.statusCode ?? null,
+    error: failure?.error ?? null,
+    errorDetail: failure?.errorDetail ?? null,
+    responseHeaders: answer?.headers ?? null,
+    responseBody: answer === null ? null : body.text(),
+    responseTruncated: truncated,
+    durationMs,
+    timings: { connectedMs, answeredMs },
+    retryAfter: answer?.headers['retry-after'] ?? null,
+  }
+}
+
+function slowAnswer(answer: Answer | null, timeoutMs: number): Failure {
+  const what =
+    answer === null ? 'No answer came' : `The answer (${answer.statusCode}) was not complete`
+  return { error: 'timeout', errorDetail: `${what} within ${timeoutMs / 1000} s.` }
+}
+
+/** Null for 2xx. */
+function failureOfAnswer(answer: Answer | null): Failure | null {
+  if (answer === null) throw new Error('An answer has ended that never began.')
+  const { statusCode, headers } = answer
+  if (statusCode >= 200 && statusCode < 300) return null
+  if (statusCode >= 300 && statusCode < 400) {
+    const { location } = headers
+    const to = location === undefined ? '' : ` to ${shortUrl(location)}`
+    return {
+      error: 'redirect',
+      errorDetail: `The receiver redirects (${statusCode})${to}; redirects are not followed, so the URL of the webhook must be the final one.`,
+    }
+  }
+  const name = STATUS_CODES[statusCode]
+  return {
+    error: 'status',
+    errorDetail: `The receiver answered ${statusCode}${name === undefined ? '' : ` (${name})`}.`,
+  }
+}
+
+/** A `Location` may be relative, and it may be anything. */
+function shortUrl(location: string): string {
+  const shown = URL.canParse(location) ? redactUrl(location) : location
+  return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown
+}
+
+function joined(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  )
+}
