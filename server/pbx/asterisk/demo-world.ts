@@ -9,6 +9,7 @@
  *
  * | last digit | behaviour                                                          |
  * | ---------- | ------------------------------------------------------------------ |
+ * | 4          | answers after a second and hangs up after ten more                 |
  * | 5          | answers after a second and hangs up after three more               |
  * | 6          | the phone of 201 rings and does not answer, others answer          |
  * | 7          | busy                                                               |
@@ -273,7 +274,8 @@ function worldDialplan(options: DemoWorldOptions): string {
       behave('_[0-9+]X.', ['Goto(behaviour,${EXTEN:-1},1)']),
     ]),
     context('behaviour', [
-      behave('_[0-46]', ['Ringing()', 'Wait(1)', 'Answer()', 'Echo()', 'Hangup()']),
+      behave('_[0-36]', ['Ringing()', 'Wait(1)', 'Answer()', 'Echo()', 'Hangup()']),
+      behave('4', ['Ringing()', 'Wait(1)', 'Answer()', 'Wait(10)', 'Hangup()']),
       behave('5', ['Ringing()', 'Wait(1)', 'Answer()', 'Wait(3)', 'Hangup()']),
       behave('7', ['Hangup(17)']),
       behave('8', rings),

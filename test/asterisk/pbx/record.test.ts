@@ -12,6 +12,7 @@ import {
   messagesOf,
   openDemo,
   quiet,
+  rowOf,
   rows,
 } from '#test/asterisk/pbx/demo.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -35,6 +36,9 @@ const calls: readonly TestCall[] = [
   { from: '0288880092', to: '+61290001011' },
   { from: '0288880102', to: '4711' },
   { from: '203', to: '0301111111' },
+  { from: '203', to: '8301111114', keys: '##202', talkSeconds: 10 },
+  { from: '203', to: '8302222224', keys: '*2202', talkSeconds: 14 },
+  { from: '0288880111', to: '1007', keys: '##0301111111', talkSeconds: 6 },
 ]
 
 let demo: Demo
@@ -66,9 +70,13 @@ const arrived = (call: TestCall) =>
   })
 
 /** The marks of the call that a number made, `NAME field=value …` without the file names. */
-async function told(caller: string): Promise<string[]> {
+async function told(caller: string, called?: string): Promise<string[]> {
   const first = (await rows(demo.pbx)).find(
-    (r) => r.type === 'CHAN_START' && r.callerNumber === caller && r.uniqueId === r.linkedId,
+    (r) =>
+      r.type === 'CHAN_START' &&
+      r.uniqueId === r.linkedId &&
+      r.callerNumber === caller &&
+      (called === undefined || r.extension === called),
   )
   return all
     .filter((m) => m.row.linkedId === first?.linkedId && m.name !== 'PBX_END')
@@ -175,7 +183,7 @@ test('a number in E.164 is the DID of the document, an unknown one is told all t
 })
 
 test('an outbound call is recorded by its route', async () => {
-  expect(await told('203')).toEqual([
+  expect(await told('203', '0301111111')).toEqual([
     'USERCALL kind=out user=203 to=0301111111',
     'REC_START',
     'LEG_EXT to=0301111111 for=203 why=out',
@@ -192,7 +200,7 @@ test('an outbound call shows the user’s own number to the carrier', async () =
     secret: await managerSecret(instanceFolder(world.folder)),
   })
   await waitUntil(() => carrier.client.isUp(), { what: 'the carrier can be asked' })
-  await demo.world.placeTestCall({ from: '203', to: '0301111118' }) // rings, for as long as it is needed
+  await demo.world.placeTestCall({ from: '203', to: '0301111118', patienceSeconds: 3 })
   const seen = await waitUntil(
     async () => {
       const channels = await carrier.client.list('CoreShowChannels')
@@ -204,11 +212,45 @@ test('an outbound call shows the user’s own number to the carrier', async () =
   await carrier.close()
 })
 
+test('a user transfers blind, and attended, by keys', async () => {
+  const blind = await told('203', '8301111114')
+  expect(blind.map((line) => line.replace(/ blind=.*/, ''))).toEqual([
+    'USERCALL kind=out user=203 to=8301111114',
+    'LEG_EXT to=8301111114 for=203 why=out',
+    'TRANSFER_TO to=202',
+    'LEG_USER user=202 queue= rg=',
+  ])
+  expect(blind[2]).toMatch(/ blind=PJSIP\/203-\w+ attended=$/)
+  const attended = await told('203', '8302222224')
+  expect(attended[2]).toMatch(/^TRANSFER_TO to=202 blind= attended=PJSIP\/203-\w+$/)
+  expect(attended[3]).toBe('LEG_USER user=202 queue= rg=')
+})
+
+test('a caller from outside cannot transfer: it would be a call at our cost', async () => {
+  expect(await told('0288880111')).toEqual([
+    'INBOUND did=1007 from=0288880111',
+    'LEG_USER user=201 queue= rg=',
+  ])
+})
+
 test('a pick-up of nothing', async () => {
   expect(await told('202')).toEqual([
     'USERCALL kind=pickup user=202 to=201',
     'PICKUP_FAILED target=201',
   ])
+})
+
+test('a pick-up of a phone that rings', async () => {
+  await demo.world.placeTestCall({ from: '0288880128', to: '1007', talkSeconds: 1 })
+  const offered = all.filter((m) => m.name === 'PBX_LEG_USER').length
+  await waitUntil(
+    async () => (await marks(demo.pbx)).filter((m) => m.name === 'PBX_LEG_USER').length > offered,
+    { what: 'the phone of 201 is called' },
+  )
+  await demo.world.placeTestCall({ from: '202', to: '**201', talkSeconds: 2 })
+  const picked = await rowOf(demo.pbx, 'PICKUP')
+  expect(picked.extra.pickup_channel).toMatch(/^PJSIP\/202-/)
+  await quiet(demo)
 })
 
 test('nothing in the PBX complained about the dialplan', async () => {
