@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { renderRequest } from '#server/domain/render.ts'
@@ -297,6 +297,25 @@ describe('answers that take too long', () => {
     await using sender = sending()
     expect(await sender.attempt(to(receiver.url), short)).toMatchObject({ error: 'timeout' })
     expect(receiver.requests).toHaveLength(1)
+  })
+
+  test('an answer that came in time counts, also when this process stood still until later', async () => {
+    const script = `require('node:http').createServer((request, response) => response.end('ok'))
+      .listen(0, '127.0.0.1', function () { console.log(this.address().port) })`
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      const [line] = (await once(child.stdout, 'data')) as [Buffer]
+      await using sender = sending()
+      const request = to(`http://127.0.0.1:${Number(line.toString())}/`)
+      await sender.attempt(request, within)
+      const attempt = sender.attempt(request, short)
+      await nextTurn()
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+      expect(await attempt).toMatchObject({ ok: true, responseBody: 'ok' })
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
   })
 
   test('a receiver that does not read: a large request is not sent to its end', async () => {
@@ -666,6 +685,27 @@ describe('our own failures', () => {
     await expect(sender.attempt(to('no url'), within)).rejects.toThrow()
     const broken = { ...to('http://127.0.0.1:9/'), headers: { 'x-a': 'b\r\nx-c: d' } }
     await expect(sender.attempt(broken, within)).rejects.toThrow('invalid')
+  })
+
+  test('no file descriptors left is not the fault of a receiver', async () => {
+    await using receiver = await startReceiver()
+    receiver.setMode('stall')
+    const script = `
+      import { createSender } from '#server/outbound/attempt.ts'
+      const sender = createSender()
+      const request = ${JSON.stringify(to(receiver.url))}
+      const attempts = Array.from({ length: 80 }, () => sender.attempt(request, { timeoutMs: 1000 }))
+      const told = (await Promise.allSettled(attempts)).map(({ value, reason }) => value?.error ?? reason.code)
+      await sender.close()
+      console.log(JSON.stringify([...new Set(told)].sort()))`
+    // The limit must be that of a process of its own; it is low enough for 80 connections to be too many.
+    const limited = [
+      '-c',
+      'ulimit -n 60 && exec "$0" --input-type=module -e "$1"',
+      process.execPath,
+    ]
+    const { stdout } = await promisify(execFile)('bash', [...limited, script])
+    expect(JSON.parse(stdout)).toEqual(['EMFILE', 'timeout'])
   })
 
   test('closing ends what is under way, also a connection that is being made', async () => {

@@ -64,12 +64,15 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
     else controller.abort(reason)
   }
 
-  const deadline = setTimeout(() => {
+  function expire(): void {
+    if (settled) return
     const waited =
       controller === null ? slowConnect(opening?.stage() ?? null, where, timeoutMs) : null
     settle(waited === null ? slowAnswer(seen.answer, timeoutMs) : failureOf(waited, false))
     breakOff(waited ?? new Error('The time of the attempt is over.'))
-  }, timeoutMs)
+  }
+  // Timers run before sockets are read: where this process itself stood still, the answer may be waiting there.
+  const deadline = setTimeout(() => setImmediate(expire), timeoutMs)
 
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
