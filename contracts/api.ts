@@ -11,6 +11,7 @@ import { pageOf, pageQuery } from '#contracts/page.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
 import { Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
+import { TestCall } from '#contracts/test-call.ts'
 import { Webhook, WebhookChange, WebhookDraft, WebhookSecret } from '#contracts/webhook.ts'
 
 export interface Route<
@@ -30,7 +31,7 @@ export interface Route<
   readonly query: Q
   readonly body: B
   /** Status of the successful reply; 204 has no body. */
-  readonly status: 200 | 201 | 204
+  readonly status: 200 | 201 | 202 | 204
   readonly answer: A
   /** Creations: an `Idempotency-Key` header makes a repetition harmless. */
   readonly idempotent: boolean
@@ -185,6 +186,17 @@ export const api = {
     answer: PbxDocument,
     versionOf: PbxDocument,
     problems: ['not_found', 'not_managed', 'precondition_failed'],
+  }),
+  placeTestCall: route({
+    method: 'POST',
+    path: '/api/v1/services/:uuid/test-calls',
+    tag: 'Services',
+    summary: 'Place a real call on the demo PBX. The reply comes when the call is on its way.',
+    params: serviceParams,
+    body: TestCall,
+    status: 202,
+    answer: TestCall,
+    problems: ['not_found', 'no_test_calls'],
   }),
 
   createWebhook: route({

@@ -60,6 +60,12 @@ export const problems = {
     title: 'Somebody else configures this PBX',
     remedy: 'Only a service with a connection of kind asterisk_managed has a PBX document.',
   },
+  no_test_calls: {
+    status: 409,
+    title: 'This PBX has no phones that could be called',
+    remedy:
+      'Only the demo PBX has phones of its own, while its server runs. Place a call by a phone.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still under way',

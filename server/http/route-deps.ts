@@ -1,3 +1,4 @@
+import type { TestCall } from '#contracts/test-call.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { Store } from '#server/store/store.ts'
@@ -10,6 +11,8 @@ export interface RouteDeps {
   readonly now: () => number
   /** Called after a service or its PBX document changed: the running PBXs follow. */
   readonly servicesChanged: (serviceUuid: string) => void
+  /** Places a call on the demo PBX. False: the service is not the demo, or its phones are not up. */
+  readonly placeTestCall: (serviceUuid: string, call: TestCall) => Promise<boolean>
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean
 }

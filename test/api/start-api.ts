@@ -90,6 +90,7 @@ export async function startApi(): Promise<Api> {
         idempotencyKeys: idempotencyKeysIn(store, Date.now),
         now: Date.now,
         servicesChanged: (uuid) => void changed.push(uuid),
+        placeTestCall: async () => false,
         open: () => open,
       },
       log,

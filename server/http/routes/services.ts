@@ -53,6 +53,11 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
     },
     read,
   )
+  serve(serving, api.placeTestCall, async (input) => {
+    const { uuid } = await read(input)
+    if (!(await deps.placeTestCall(uuid, input.body))) throw new ProblemError('no_test_calls')
+    return input.body
+  })
   servePbxDocuments(serving, deps)
 }
 
