@@ -268,6 +268,7 @@ function circleFrom(
       done.add(here.object)
       onTheWay.pop()
     } else if (onTheWay.some((o) => o.object === step.to)) {
+      for (const { object } of onTheWay) done.add(object) // one circle, one complaint
       return step.path
     } else {
       onTheWay.push({ object: step.to, taken: 0 })
