@@ -33,26 +33,25 @@ export async function openDataFolder(folder: string): Promise<void> {
   }
 }
 
+/** The first API key, kept for the command line of the folder's owner: a file of one line, mode 0600. */
 const keyFileOf = (folder: string) => join(folder, 'api-key')
 
-/** Path of the file with the first API key, and the key, or null where the file is not there any more. */
-export async function readKeyFile(folder: string): Promise<{ path: string; key: string | null }> {
+/** The path of the key file, and the key in it; null where the file is not there, or not any more. */
+export async function readKeyFile(
+  folder: string,
+): Promise<{ readonly path: string; readonly key: string | null }> {
   const path = keyFileOf(folder)
-  const text = await readFile(path, 'utf8').catch(() => null)
-  return { path, key: text === null ? null : text.trim() }
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return { path, key: text.trim() === '' ? null : text.trim() }
 }
 
-/** Keeps the first API key for the command line of this user, readable by its owner alone. Returns the path. */
+/** Keeps the first API key, readable by its owner alone. Returns the path. */
 export async function writeKeyFile(folder: string, key: string): Promise<string> {
   const path = keyFileOf(folder)
-  const file = await open(path, 'w', 0o600)
-  try {
-    // The mode of `open` does not apply to a file that is there already.
-    await chmod(path, 0o600)
-    await file.writeFile(`${key}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  await using file = await open(path, 'w', 0o600)
+  // The mode of `open` does not apply to a file that is there already.
+  await chmod(path, 0o600)
+  await file.writeFile(`${key}\n`)
+  await file.sync()
   return path
 }

@@ -4,6 +4,11 @@ export type StartErrorCode =
   | 'port_in_use'
   | 'address_unavailable'
   | 'data_folder_unwritable'
+  | 'demo_failed'
+  | 'no_api_key'
+  | 'no_demo_pbx'
+  | 'demo_timeout'
+  | 'api'
 
 /** Why the command cannot go on. The message is for a person and says what to mend; `code` is for programs. */
 export class StartError extends Error {

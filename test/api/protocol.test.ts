@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { api, type Route, type RouteName } from '#contracts/api.ts'
 import { type Api, startApi } from './start-api.ts'
 
@@ -47,8 +48,13 @@ describe('who may call', () => {
   test.each(guarded.filter(([, route]) => route.problems.includes('not_found')))(
     '%s of an id that names nothing is 404',
     async (_, route) => {
-      const body = { name: 'x' }
-      const given = route.method === 'PATCH' ? { body: {} } : route.method === 'PUT' ? { body } : {}
+      const body = route.path.endsWith('/test-calls') ? { from: '201', to: '202' } : { name: 'x' }
+      const given =
+        route.method === 'PATCH'
+          ? { body: {} }
+          : route.body instanceof z.ZodUndefined
+            ? {}
+            : { body }
       const reply = await server.anna.request(route.method, addressOf(route), given)
       expect(reply.body).toMatchObject({ status: 404, code: 'not_found' })
     },

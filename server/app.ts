@@ -1,0 +1,248 @@
+/**
+ * The composition root: opens the parts in order, each knowing only those before it, and closes them in reverse.
+ *
+ *   data folder, database ── API ── deliver, housekeep ── services (PBX and capture each) ── phones of the demo
+ *
+ * What arrived before a stop is in the database. A stop ends the PBXs and their captures, waits for requests to
+ * receivers up to the stop time, answers the requests to the API that are under way, and closes the database last.
+ */
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { TestCall } from '#contracts/test-call.ts'
+import { type Config, projectFolder } from '#server/config.ts'
+import { openDataFolder } from '#server/data-folder.ts'
+import { ensureFirstKey, type KeyNotice } from '#server/first-key.ts'
+import { serveApi } from '#server/http/serve-api.ts'
+import { createSender } from '#server/outbound/attempt.ts'
+import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
+import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
+import { runDeliver } from '#server/pipeline/deliver.ts'
+import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
+import { runHousekeep } from '#server/pipeline/housekeep.ts'
+import { openServices, type RunningServices } from '#server/pipeline/services.ts'
+import { StartError } from '#server/start-error.ts'
+import { type Account, ensureAccount } from '#server/store/accounts.ts'
+import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
+import { openStore } from '#server/store/open-store.ts'
+import type { Store } from '#server/store/store.ts'
+
+export interface App extends AsyncDisposable {
+  readonly version: string
+  /** Where the API is: `http://127.0.0.1:8420`. */
+  readonly url: string
+  readonly key: KeyNotice
+  readonly services: RunningServices
+  /** The demo of this data folder; null where there is none, or it is switched off. */
+  readonly demo: Demo | null
+  /** Rejects when a part that must run has failed: the process should end and be started again. */
+  readonly failed: Promise<never>
+}
+
+export interface Demo {
+  readonly serviceUuid: string
+  /** The carrier and the phones, or why they did not come up. */
+  readonly world: DemoWorld | { readonly because: string }
+}
+
+/** What opening needs from its caller. */
+export interface Opening {
+  readonly config: Config
+  readonly log: Logger
+  /** Told line by line what takes long. */
+  readonly onProgress: (line: string) => void
+  /** Aborted: opening ends at the next step, and what was open is closed. */
+  readonly signal: AbortSignal
+}
+
+/** The only account until there are members; the command line works in it. */
+export const firstAccountName = 'main'
+
+export const version: string = JSON.parse(
+  readFileSync(join(projectFolder, 'package.json'), 'utf8'),
+).version
+
+const listenProblems: Readonly<Record<string, (host: string, port: number) => StartError>> = {
+  EADDRINUSE: (host, port) =>
+    new StartError(
+      'port_in_use',
+      `Port ${port} on ${host} is in use by another program; OFFHOOK_PORT chooses another.`,
+    ),
+  EACCES: (_host, port) =>
+    new StartError(
+      'port_in_use',
+      `You may not listen on port ${port}; OFFHOOK_PORT chooses another.`,
+    ),
+  EADDRNOTAVAIL: (host) =>
+    new StartError(
+      'address_unavailable',
+      `This machine has no address ${host}; OFFHOOK_HOST chooses another.`,
+    ),
+  ENOTFOUND: (host) =>
+    new StartError(
+      'address_unavailable',
+      `There is no address "${host}"; OFFHOOK_HOST chooses another.`,
+    ),
+}
+
+async function listen(server: FastifyInstance, { host, port }: Config): Promise<string> {
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    throw listenProblems[code]?.(host, port) ?? error
+  }
+  const address = server.server.address() as AddressInfo
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${name}:${address.port}`
+}
+
+/** One search for all PBXs that start together; a failed one may be repeated, the network may be back. */
+function asteriskFinder({ config, onProgress, signal }: Opening) {
+  let search: Promise<AsteriskInstallation> | null = null
+  return async (): Promise<AsteriskInstallation> => {
+    search ??= findAsterisk({ root: config.asteriskRoot, onProgress, signal })
+    try {
+      return await search
+    } catch (error) {
+      search = null
+      throw error
+    }
+  }
+}
+
+async function openStoreOf(
+  { config }: Opening,
+  parts: AsyncDisposableStack,
+): Promise<{ readonly store: Store; readonly account: Account }> {
+  await openDataFolder(config.dataFolder)
+  const store = parts.adopt(await openStore({ url: config.database }), (s) => s.close())
+  return { store, account: await ensureAccount(store, firstAccountName, Date.now()) }
+}
+
+/** The loops; `failed` rejects when one ends before the parts close. */
+function runLoops(
+  { config, log }: Opening,
+  store: Store,
+  parts: AsyncDisposableStack,
+): Promise<never> {
+  const failure = Promise.withResolvers<never>()
+  // Nobody may be waiting for it yet, or any more.
+  failure.promise.catch(() => undefined)
+  const deps = { store, log, now: Date.now }
+  const run = (loop: (signal: AbortSignal) => Promise<void>) => {
+    const stop = new AbortController()
+    const ended = loop(stop.signal).catch((error: unknown) => failure.reject(error))
+    parts.defer(async () => {
+      stop.abort()
+      await ended
+    })
+  }
+  run(async (stop) => await runHousekeep({ ...deps, retentionDays: config.retentionDays }, stop))
+  const sender = createSender()
+  parts.defer(async () => await sender.close())
+  const { maxInFlight } = config
+  const stopMs = config.stopSeconds * 1000
+  run(async (stop) => await runDeliver({ ...deps, sender, version, maxInFlight, stopMs }, stop))
+  return failure.promise
+}
+
+async function openDemo(
+  settings: DemoSettings,
+  deps: DemoDeps,
+  asterisk: () => Promise<AsteriskInstallation>,
+  log: Logger,
+  parts: AsyncDisposableStack,
+): Promise<Demo> {
+  const { serviceUuid } = settings
+  try {
+    const world = await openWorldOf(settings, deps, await asterisk())
+    parts.defer(async () => await world.close())
+    return { serviceUuid, world }
+  } catch (error) {
+    log.warn({ err: error }, 'the phones of the demo did not come up')
+    return {
+      serviceUuid,
+      world: { because: error instanceof Error ? error.message : String(error) },
+    }
+  }
+}
+
+async function placeTestCall(demo: Demo | null, uuid: string, call: TestCall): Promise<boolean> {
+  if (demo === null || demo.serviceUuid !== uuid || 'because' in demo.world) return false
+  await demo.world.placeTestCall({
+    from: call.from,
+    to: call.to,
+    ...(call.from_name !== undefined && { fromName: call.from_name }),
+    ...(call.keys !== undefined && { keys: call.keys }),
+    ...(call.talk_seconds !== undefined && { talkSeconds: call.talk_seconds }),
+    ...(call.patience_seconds !== undefined && { patienceSeconds: call.patience_seconds }),
+    ...(call.lead_id !== undefined && { leadId: call.lead_id }),
+  })
+  return true
+}
+
+/** Opens everything. Throws StartError or StoreError with one sentence; what was open is then closed. */
+export async function openApp(opening: Opening): Promise<App> {
+  const { config, log, signal } = opening
+  await using parts = new AsyncDisposableStack()
+  const { store, account } = await openStoreOf(opening, parts)
+  signal.throwIfAborted()
+
+  let open = false
+  let services: RunningServices | null = null
+  let demo: Demo | null = null
+  const changedEarly = new Set<string>()
+  const deps = {
+    store,
+    idempotencyKeys: idempotencyKeysIn(store, Date.now),
+    now: Date.now,
+    servicesChanged: (uuid: string) => {
+      if (services === null) changedEarly.add(uuid)
+      else services.changed(uuid)
+    },
+    placeTestCall: (uuid: string, call: TestCall) => placeTestCall(demo, uuid, call),
+    open: () => open,
+  }
+  const server = parts.adopt(serveApi(deps, log, version), async (s) => await s.close())
+  const url = await listen(server, config)
+  // After the port is ours: a start that fails must not have shown a key.
+  const key = await ensureFirstKey(store, account, config.dataFolder)
+  const failed = runLoops(opening, store, parts)
+
+  const asterisk = asteriskFinder(opening)
+  const pbxFolder = join(config.dataFolder, 'pbx')
+  const demoDeps: DemoDeps = {
+    store,
+    accountId: account.id,
+    folder: join(config.dataFolder, 'demo'),
+    pbxFolder,
+    now: Date.now,
+  }
+  const demoSettings = config.demoPbx ? await findDemo(demoDeps, true) : null
+  services = parts.adopt(
+    await openServices({ store, pbxFolder, asterisk, log, now: Date.now }),
+    async (s) => await s.close(),
+  )
+  for (const uuid of changedEarly) services.changed(uuid)
+  signal.throwIfAborted()
+  if (demoSettings !== null) {
+    demo = await openDemo(demoSettings, demoDeps, asterisk, log, parts)
+  }
+  open = true
+  const opened = parts.move()
+  return {
+    version,
+    url,
+    key,
+    services,
+    demo,
+    failed,
+    async [Symbol.asyncDispose]() {
+      open = false
+      await opened.disposeAsync()
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import type { Command } from '#server/cli/command.ts'
+import { demoHelp, runDemo } from '#server/cli/demo.ts'
+import { deriveHelp, runDerive } from '#server/cli/derive.ts'
+import { keysHelp, runKeys } from '#server/cli/keys.ts'
+import { runStart, startHelp } from '#server/cli/start.ts'
+
+/** Every command of `offhook`, in the order of the help. */
+export const commands: Readonly<Record<string, Command>> = {
+  start: {
+    summary: 'Start the server and the PBXs that it manages; Ctrl-C stops all of it.',
+    help: startHelp,
+    run: runStart,
+  },
+  demo: {
+    summary: 'Show real calls arriving as verified webhooks; takes about a minute.',
+    help: demoHelp,
+    run: runDemo,
+  },
+  derive: {
+    summary: 'Print the events that a CEL file gives, as NDJSON; sends nothing.',
+    help: deriveHelp,
+    run: runDerive,
+  },
+  keys: {
+    summary: 'Make, list and revoke API keys.',
+    help: keysHelp,
+    run: runKeys,
+  },
+}
+
+/** What `offhook --help` prints. */
+export function helpText(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length))
+  const lines = Object.entries(commands).map(
+    ([name, { summary }]) => `  ${name.padEnd(width)}   ${summary}`,
+  )
+  return [
+    'offhook <command> [options]',
+    '',
+    ...lines,
+    '',
+    '"offhook <command> --help" says more. Settings are environment variables: docs/configuration.md.',
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,93 @@
+/**
+ * The `offhook` command: finds the command, hands it the world, turns what it throws into one sentence and an exit
+ * code. The only file that exits.
+ *
+ * Exit codes: 0 done; 1 it could not be done, stderr says why; 2 it was not understood.
+ */
+import type { CommandIo } from '#server/cli/command.ts'
+import { commands, helpText } from '#server/cli/commands.ts'
+import { readConfig } from '#server/config.ts'
+import { nearestName } from '#server/domain/nearest-name.ts'
+
+/** Within this time a second signal is the same key press: npm passes on what the terminal has sent already. */
+const samePressMs = 1_000
+
+/** The first Ctrl-C or SIGTERM asks for an orderly end; a second one, later, ends the process at once. */
+function abortOnSignal(): AbortSignal {
+  const abort = new AbortController()
+  let first: number | null = null
+  const onSignal = () => {
+    if (first === null) {
+      first = performance.now()
+      abort.abort()
+    } else if (performance.now() - first > samePressMs) {
+      process.stderr.write('Stopped without waiting for what was under way.\n')
+      process.exit(130)
+    }
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return abort.signal
+}
+
+/** stdout as a command sees it. A reader that has gone away (`… | head`) ends the command without a word. */
+function writer(): CommandIo['write'] {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1)
+  })
+  return async (text) => {
+    if (process.stdout.write(text)) return
+    await new Promise<void>((resume) => process.stdout.once('drain', resume))
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+/** What is wrong in one sentence; with OFFHOOK_LOG_LEVEL=debug the stack and the causes too. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (process.env.OFFHOOK_LOG_LEVEL !== 'debug') return error.message
+  const cause = error.cause === undefined ? '' : `\ncaused by ${explain(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = args
+  const io: CommandIo = {
+    write: writer(),
+    warn: (line) => void process.stderr.write(`${line}\n`),
+    config: () => readConfig(process.env),
+    terminal: process.stdout.isTTY === true,
+    signal: abortOnSignal(),
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    await io.write(helpText())
+    return 0
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command === undefined) {
+    const nearest = nearestName(name, Object.keys(commands))
+    const hint = nearest === null ? 'offhook --help lists them' : `did you mean ${nearest}?`
+    io.warn(`offhook: there is no command "${name}"; ${hint}`)
+    return 2
+  }
+  if (rest.includes('--help') || rest.includes('-h')) {
+    await io.write(command.help)
+    return 0
+  }
+  try {
+    await command.run(rest, io)
+    return 0
+  } catch (error) {
+    io.warn(`offhook ${name}: ${explain(error)}`)
+    const code = codeOf(error)
+    return code === 'usage' || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1
+  }
+}
+
+process.exitCode = await run(process.argv.slice(2))
+// A command has closed what it opened when it returns; what still keeps the process up would be a leak, and the
+// person at the terminal should not wait for it.
+process.exit()
