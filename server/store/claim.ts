@@ -17,7 +17,7 @@ import { randomBytes } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import { earliestDue } from '#server/store/lanes.ts'
-import type { Store, Trx } from '#server/store/store.ts'
+import type { Db, Store, Trx } from '#server/store/store.ts'
 
 export interface ClaimRequest {
   /** Epoch milliseconds. */
@@ -52,7 +52,7 @@ export interface Lease {
 
 export interface Claim {
   readonly leases: readonly Lease[]
-  /** When the next lane is due, epoch ms; null: no lane is waiting for the time to pass. */
+  /** When the next lane that could be claimed is due, epoch ms; null: none will be by the passing of time alone. */
   readonly nextDue: number | null
 }
 
@@ -86,7 +86,7 @@ interface Candidate {
 export async function claimDue(store: Store, request: ClaimRequest): Promise<Claim> {
   return await store.writeRelaxed.transaction().execute(async (trx) => {
     const lanes = await dueLanes(trx, store, request)
-    if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx) }
+    if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx, request) }
     const share = Math.max(leastShare, Math.ceil(request.limit / lanes.length))
     const wanted = lanes.map((lane) => ({ lane, limit: Math.min(lane.room, share) }))
     const candidates = await findDue(trx, wanted, request.now)
@@ -95,26 +95,28 @@ export async function claimDue(store: Store, request: ClaimRequest): Promise<Cla
     const leases = taken.flatMap(({ lane, deliveries }) => leasesOf(lane, deliveries, claimId))
     if (leases.length > 0) await lease(trx, store, leases, request.now)
     await moveOn(trx, store, taken, request.now)
-    const nextDue = leases.length < request.limit ? await nextDueIn(trx) : request.now
+    const failingLimit = request.failingLimit - leases.filter((l) => l.webhook.failing).length
+    const nextDue =
+      leases.length < request.limit ? await nextDueIn(trx, { failingLimit }) : request.now
     return { leases, nextDue }
   })
 }
 
 /** When the earliest lane with room is due, epoch ms; null: none will be by the passing of time alone. */
 export async function nextDueAt(store: Store): Promise<number | null> {
-  return await nextDueIn(store.read)
+  return await nextDueIn(store.read, { failingLimit: 1 })
 }
 
-async function nextDueIn(db: Trx | Store['read']): Promise<number | null> {
-  const row = await db
-    .selectFrom('lane')
-    .select('next_due')
-    .where('next_due', 'is not', null)
-    .whereRef('in_flight', '<', 'max_in_flight')
-    .orderBy('next_due')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.next_due ?? null
+async function nextDueIn(
+  db: Db,
+  { failingLimit }: Pick<ClaimRequest, 'failingLimit'>,
+): Promise<number | null> {
+  const row = await sql<{ next_due: number }>`
+    select next_due from lane
+    where next_due is not null and in_flight < max_in_flight
+      ${failingLimit > 0 ? sql`` : sql`and failures = 0`}
+    order by next_due limit 1`.execute(db)
+  return row.rows[0]?.next_due ?? null
 }
 
 async function dueLanes(
@@ -128,7 +130,7 @@ async function dueLanes(
     from lane join webhook as w on w.id = lane.webhook_id
     where lane.next_due is not null and lane.next_due <= ${now}
       and lane.in_flight < lane.max_in_flight
-      and (lane.failures = 0 or ${failingLimit > 0 ? 1 : 0} = 1)
+      ${failingLimit > 0 ? sql`` : sql`and lane.failures = 0`}
     order by lane.next_due
     limit ${Math.min(limit, lanesAtOnce)}
     ${facts.lockRows('lane')}`.execute(trx)

@@ -5,35 +5,26 @@
  * answer changes nothing, and `finishAttempt` says so by `false`.
  */
 import { sql } from 'kysely'
-import type { AttemptError } from '#contracts/delivery.ts'
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import type { NextState } from '#server/domain/next-state.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain } from '#server/store/lanes.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import { disableWebhookAutomatically } from '#server/store/webhooks.ts'
 
-/** One attempt as it is kept. Times are epoch milliseconds, headers already redacted. */
+/** One attempt as it is kept. */
 export interface AttemptRecord {
+  /** From 1 within the delivery. */
   readonly number: number
+  /** Epoch milliseconds. */
   readonly startedAt: number
-  readonly durationMs: number
-  readonly ok: boolean
-  readonly statusCode: number | null
-  readonly error: AttemptError | null
-  readonly errorDetail: string | null
+  /** Redacted already. */
   readonly requestHeaders: Readonly<Record<string, string>>
   /** Null: the body was the event as it is stored. */
   readonly requestBody: string | null
-  readonly responseHeaders: Readonly<Record<string, string>> | null
-  readonly responseBody: string | null
-  readonly responseTruncated: boolean
-  readonly decision: string
+  readonly outcome: AttemptOutcome
 }
-
-/** Where a delivery goes after an attempt. */
-export type NextState =
-  | { readonly state: 'delivered' | 'exhausted' }
-  | { readonly state: 'pending'; readonly dueAt: number }
 
 export interface Finish {
   readonly deliverySeq: number
@@ -41,8 +32,7 @@ export interface Finish {
   readonly webhookId: string
   readonly attempt: AttemptRecord
   readonly next: NextState
-  /** The receiver answered that it is gone for good: its webhook is disabled in the same transaction. */
-  readonly disable: 'gone' | null
+  /** Epoch milliseconds. */
   readonly now: number
 }
 
@@ -101,18 +91,9 @@ async function insertAttempts(
   { facts }: Store,
   finishes: readonly Finish[],
 ): Promise<void> {
-  const rows = finishes.map(({ deliverySeq, attempt, next }) => ({
-    ...attempt,
-    delivery: deliverySeq,
-    ok: attempt.ok ? 1 : 0,
-    requestHeaders: JSON.stringify(attempt.requestHeaders),
-    responseHeaders:
-      attempt.responseHeaders === null ? null : JSON.stringify(attempt.responseHeaders),
-    // A text of PostgreSQL cannot hold NUL, and in SQLite one would end the value early.
-    responseBody: attempt.responseBody?.replaceAll('\0', '\uFFFD') ?? null,
-    responseTruncated: attempt.responseTruncated ? 1 : 0,
-    next: next.state === 'pending' ? next.dueAt : null,
-  }))
+  const rows = finishes.map(({ deliverySeq, attempt, next }) =>
+    attemptRow(deliverySeq, attempt, next),
+  )
   await sql`
     insert into attempt
       (delivery_seq, number, started_at, duration_ms, ok, status_code, error, error_detail,
@@ -128,11 +109,34 @@ async function insertAttempts(
     from ${facts.rowsOf(JSON.stringify(rows), 'e')}`.execute(trx)
 }
 
+function attemptRow(delivery: number, attempt: AttemptRecord, next: NextState) {
+  const { outcome } = attempt
+  return {
+    delivery,
+    number: attempt.number,
+    startedAt: attempt.startedAt,
+    durationMs: outcome.durationMs,
+    ok: outcome.ok ? 1 : 0,
+    statusCode: outcome.statusCode,
+    error: outcome.error,
+    errorDetail: outcome.errorDetail,
+    requestHeaders: JSON.stringify(attempt.requestHeaders),
+    requestBody: attempt.requestBody,
+    responseHeaders:
+      outcome.responseHeaders === null ? null : JSON.stringify(outcome.responseHeaders),
+    // A text of PostgreSQL cannot hold NUL, and in SQLite one would end the value early.
+    responseBody: outcome.responseBody?.replaceAll('\0', '\uFFFD') ?? null,
+    responseTruncated: outcome.responseTruncated ? 1 : 0,
+    next: next.state === 'pending' ? next.dueAt : null,
+    decision: next.decision,
+  }
+}
+
 /** Gives the slots back and makes the lanes due again where something waits. */
 async function updateLanes(trx: Trx, { facts }: Store, finishes: readonly Finish[]): Promise<void> {
   const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)].sort()
   const rows = byWebhook.map(([webhook, group]) => {
-    const lastSuccess = group.findLastIndex((finish) => finish.attempt.ok)
+    const lastSuccess = group.findLastIndex((finish) => finish.attempt.outcome.ok)
     return {
       webhook,
       count: group.length,
@@ -156,11 +160,12 @@ async function updateLanes(trx: Trx, { facts }: Store, finishes: readonly Finish
 
 /** Disables the webhooks that answered "gone", and tells it as an event of the account. */
 async function disableGone(trx: Trx, store: Store, finishes: readonly Finish[]): Promise<void> {
-  for (const { webhookId, disable, deliverySeq, now } of finishes) {
-    if (disable === null) continue
-    const webhook = await disableWebhookAutomatically(trx, webhookId, disable, now)
+  for (const { webhookId, next, deliverySeq, now } of finishes) {
+    const reason = next.state === 'exhausted' ? next.disableWebhook : null
+    if (reason === null) continue
+    const webhook = await disableWebhookAutomatically(trx, webhookId, reason, now)
     if (webhook === null) continue
-    const about = { ...webhook, id: webhookId, reason: disable, deliverySeq, at: now }
+    const about = { ...webhook, id: webhookId, reason, deliverySeq, at: now }
     const event = await tellDisabled(trx, about)
     const acceptance: Acceptance = {
       accountId: webhook.accountId,

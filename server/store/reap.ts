@@ -1,13 +1,26 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { dueAgain } from '#server/store/lanes.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 
+interface Held {
+  readonly deliverySeq: number
+  readonly claimId: string
+}
+
 /**
- * Returns leases that ran out: their process died, or its answer came too late. They count no attempt, so the next
- * one has the same number, and the same `webhook-id` goes out again. Returns how many.
+ * Returns leases that ran out: their process died. They count no attempt, so the next one has the same number, and the
+ * same `webhook-id` goes out again. `alive` are the claims that this process still works on: a jump of the clock must
+ * not take from it what it is about to finish. Returns how many.
  */
-export async function reapLeases(store: Store, now: number): Promise<number> {
-  return await giveBack(store, sql`lease_until <= ${now}`, now)
+export async function reapLeases(
+  store: Store,
+  alive: readonly Pick<Held, 'claimId'>[],
+  now: number,
+): Promise<number> {
+  const claims = [...new Set(alive.map(({ claimId }) => claimId))].map((claim) => ({ claim }))
+  const dead = sql`lease_until <= ${now} and claim_id not in (
+    select r.value ->> 'claim' from ${store.facts.rowsOf(JSON.stringify(claims), 'r')})`
+  return await giveBack(store, dead, now, null)
 }
 
 /**
@@ -16,30 +29,40 @@ export async function reapLeases(store: Store, now: number): Promise<number> {
  */
 export async function reapAtStart(store: Store, now: number): Promise<number> {
   return store.facts.singleProcess
-    ? await giveBack(store, sql`true`, now)
-    : await reapLeases(store, now)
+    ? await giveBack(store, sql`true`, now, null)
+    : await reapLeases(store, [], now)
 }
 
-/** At a stop: returns the leases of these deliveries, unless their claim has ended already. */
+/**
+ * Gives up leases without an attempt: at a stop, or when we ourselves could not make the request. `dueAt` puts the
+ * deliveries off; null: due as they were. Leases of other claims stay as they are.
+ */
 export async function returnLeases(
   store: Store,
-  leases: readonly { readonly deliverySeq: number; readonly claimId: string }[],
+  leases: readonly Held[],
   now: number,
+  dueAt: number | null,
 ): Promise<number> {
   const rows = leases.map(({ deliverySeq, claimId }) => ({ seq: deliverySeq, claim: claimId }))
   const mine = sql`(seq, claim_id) in (
     select cast(r.value ->> 'seq' as bigint), r.value ->> 'claim'
     from ${store.facts.rowsOf(JSON.stringify(rows), 'r')})`
-  return await giveBack(store, mine, now)
+  return await giveBack(store, mine, now, dueAt)
 }
 
-async function giveBack(store: Store, which: ReturnType<typeof sql>, now: number): Promise<number> {
+async function giveBack(
+  store: Store,
+  which: RawBuilder<unknown>,
+  now: number,
+  dueAt: number | null,
+): Promise<number> {
+  const due = dueAt === null ? sql.ref('due_at') : sql`${dueAt}`
   const returned = await store.write.transaction().execute(async (trx) => {
     const rows = await sql<{ webhook_id: string }>`
-      update delivery set state = 'pending', claim_id = null, lease_until = null
+      update delivery set state = 'pending', claim_id = null, lease_until = null, due_at = ${due}
       where state = 'leased' and ${which}
       returning webhook_id`.execute(trx)
-    await recount(trx, store, now)
+    await recount(trx, now)
     return rows.rows.length
   })
   if (returned > 0) store.ringDue()
@@ -47,10 +70,10 @@ async function giveBack(store: Store, which: ReturnType<typeof sql>, now: number
 }
 
 /**
- * Sets each lane's counter to what is really leased. Claim and finish keep it exact; what they cannot see is a
- * database that was mended by hand or restored.
+ * Sets each lane's counter to what is really leased: for the leases just returned, and for what claim and finish
+ * cannot see, a database that was mended by hand or restored.
  */
-async function recount(trx: Trx, _store: Store, now: number): Promise<void> {
+async function recount(trx: Trx, now: number): Promise<void> {
   const leased = sql`(select count(*) from delivery
     where delivery.webhook_id = lane.webhook_id and delivery.state = 'leased')`
   await sql`

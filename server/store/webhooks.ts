@@ -3,6 +3,7 @@ import { type Selectable, sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type { Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
+import { newSecret } from '#server/domain/sign.ts'
 import { touchMatching } from '#server/store/accounts.ts'
 import { holdLane } from '#server/store/hold.ts'
 import { newId } from '#server/store/new-id.ts'
@@ -19,7 +20,6 @@ type RowWithLane = Row & Pick<Selectable<Tables['lane']>, 'max_in_flight'>
 
 /** 192 bits, the least that Standard Webhooks asks for. */
 const secretBytes = 24
-const newSecret = () => `whsec_${randomBytes(secretBytes).toString('base64')}`
 const secretOf = (id: string) => `webhook ${id} signing`
 
 function sealedSecrets(box: SecretBox, id: string, secrets: readonly string[]): string {
@@ -78,7 +78,7 @@ export async function createWebhook(
   now: number,
 ): Promise<{ readonly webhook: Webhook; readonly secret: string }> {
   const id = newId('webhook')
-  const secret = draft.secret ?? newSecret()
+  const secret = draft.secret ?? newSecret(randomBytes(secretBytes))
   const row = await store.write.transaction().execute(async (trx) => {
     const created = await trx
       .insertInto('webhook')

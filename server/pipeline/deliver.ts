@@ -1,0 +1,223 @@
+/**
+ * The deliverer: claims what is due, sends it, writes down what came of it.
+ *
+ *   claim (up to 64, leased) ──> attempt (one HTTP request each, side by side) ──> finish (batched commit)
+ *     ^                                                                               │
+ *     └── woken by: an event accepted, a lane freed, the next due time, a second passed
+ *
+ * What happens when: kill -9: the leases are returned at the next start, and the same `webhook-id` goes out again.
+ * Disk full: outcomes wait in their slots and are written when there is space; nothing new is claimed meanwhile, since
+ * a claim is a write too. A slow receiver: takes the slots of its own lane only. Many failing receivers: share half of all slots, so
+ * that the healthy ones have the other. Clock set back or ahead: see `steady-clock.ts`.
+ */
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { nextState } from '#server/domain/next-state.ts'
+import { redactHeaders } from '#server/domain/redact.ts'
+import { renderRequest, type WebhookRequest } from '#server/domain/render.ts'
+import { signatureHeaders } from '#server/domain/sign.ts'
+import type { Sender } from '#server/outbound/attempt.ts'
+import { createDoorbell } from '#server/pipeline/doorbell.ts'
+import { retryUntil } from '#server/pipeline/retry-until.ts'
+import { steadyClock } from '#server/pipeline/steady-clock.ts'
+import { type Claim, claimDue, type Lease } from '#server/store/claim.ts'
+import { type Finish, finishAttempt } from '#server/store/finish.ts'
+import { reapAtStart, reapLeases, returnLeases } from '#server/store/reap.ts'
+import type { Store } from '#server/store/store.ts'
+import { readSigningSecrets } from '#server/store/webhooks.ts'
+
+export interface DeliverDeps {
+  readonly store: Store
+  readonly sender: Pick<Sender, 'attempt'>
+  /** Offhook's version, for the header `User-Agent`. */
+  readonly version: string
+  /** Requests to all receivers together that may be under way. */
+  readonly maxInFlight: number
+  /** How long a stop waits for requests under way; what is not over then is sent again after the next start. */
+  readonly stopMs: number
+  readonly log: {
+    readonly info: (facts: object, message: string) => void
+    readonly warn: (facts: object, message: string) => void
+    readonly error: (facts: object, message: string) => void
+  }
+  /** Epoch milliseconds of the wall clock. */
+  readonly now: () => number
+}
+
+/** Enough to share a commit among; small enough that a claim takes a few milliseconds. */
+const claimAtOnce = 64
+/** The loop looks at the clock at least this often: a machine that slept, a clock that was set. */
+const longestWaitMs = 1_000
+const reapEveryMs = 10_000
+/** Our own failures (no file descriptors left) pass; each try costs little. */
+const ownFailurePauseMs = 5_000
+
+interface Deliverer {
+  readonly deps: DeliverDeps
+  readonly now: () => number
+  readonly underWay: Map<Lease, Promise<void>>
+  readonly secrets: Map<string, readonly string[]>
+  readonly signal: AbortSignal
+}
+
+/** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
+export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promise<void> {
+  const deliverer: Deliverer = {
+    deps,
+    now: steadyClock(deps.now, () => performance.now()),
+    underWay: new Map(),
+    secrets: new Map(),
+    signal,
+  }
+  const doorbell = createDoorbell()
+  const forget = deps.store.onDue(doorbell.ring)
+  let reapAt = 0
+  while (!signal.aborted) {
+    try {
+      if (performance.now() >= reapAt) {
+        await reap(deliverer, reapAt === 0)
+        reapAt = performance.now() + reapEveryMs
+      }
+      const waitMs = await claimAndStart(deliverer)
+      if (waitMs > 0) await doorbell.wait(waitMs, signal)
+    } catch (error) {
+      deps.log.error({ err: error }, 'deliver: the database refused, trying again')
+      await doorbell.wait(longestWaitMs, signal)
+    }
+  }
+  forget()
+  await drain(deliverer)
+}
+
+async function reap({ deps, now, underWay }: Deliverer, first: boolean): Promise<void> {
+  const returned = first
+    ? await reapAtStart(deps.store, now())
+    : await reapLeases(deps.store, [...underWay.keys()], now())
+  if (returned > 0)
+    deps.log.warn({ deliveries: returned }, 'deliver: leases without a process returned')
+}
+
+/** Returns for how many milliseconds there is nothing to claim; 0: there may be more right now. */
+async function claimAndStart(deliverer: Deliverer): Promise<number> {
+  const { deps, now, underWay } = deliverer
+  const free = deps.maxInFlight - underWay.size
+  // A slot that becomes free rings.
+  if (free <= 0) return longestWaitMs
+  const limit = Math.min(free, claimAtOnce)
+  const failing = [...underWay.keys()].filter((lease) => lease.webhook.failing).length
+  const failingLimit = Math.max(0, Math.ceil(deps.maxInFlight / 2) - failing)
+  const claim = await claimDue(deps.store, { now: now(), limit, failingLimit })
+  for (const lease of claim.leases) start(deliverer, lease)
+  return waitOf(claim, now())
+}
+
+function waitOf({ nextDue }: Claim, now: number): number {
+  return nextDue === null ? longestWaitMs : Math.min(Math.max(nextDue - now, 0), longestWaitMs)
+}
+
+function start(deliverer: Deliverer, lease: Lease): void {
+  const { deps, underWay } = deliverer
+  const work = deliver(deliverer, lease).catch((error: unknown) => {
+    deps.log.error(
+      { err: error, event: lease.event.id },
+      'deliver: an attempt was not written down',
+    )
+  })
+  underWay.set(
+    lease,
+    work.finally(() => {
+      underWay.delete(lease)
+      deps.store.ringDue()
+    }),
+  )
+}
+
+async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
+  const { deps, now, signal } = deliverer
+  const startedAt = deps.now()
+  const request = signedRequest(deliverer, lease, startedAt)
+  const outcome = await attempt(deliverer, lease, request)
+  if (outcome === null) return
+  const number = lease.attempts + 1
+  const { retries, id: webhookId } = lease.webhook
+  const at = now()
+  const finish: Finish = {
+    deliverySeq: lease.deliverySeq,
+    claimId: lease.claimId,
+    webhookId,
+    attempt: {
+      number,
+      startedAt,
+      outcome,
+      requestHeaders: redactHeaders(request.headers),
+      requestBody: null,
+    },
+    next: nextState(outcome, { attemptsDone: number, retries, now: at, random: Math.random() }),
+    now: at,
+  }
+  const written = await retryUntil(signal, async () => await finishAttempt(deps.store, finish), {
+    failed: (error) => {
+      const facts = { err: error, webhook: webhookId, event: lease.event.id }
+      deps.log.error(facts, 'deliver: the outcome of an attempt cannot be written, trying again')
+    },
+  })
+  if (!written) {
+    const facts = { webhook: webhookId, event: lease.event.id }
+    deps.log.warn(facts, 'deliver: an attempt ended after its lease, the event is sent again')
+  }
+}
+
+/** Null: the failure was ours and not the receiver's; it counts as no attempt, the delivery is put off a little. */
+async function attempt(
+  { deps, now, signal }: Deliverer,
+  lease: Lease,
+  request: WebhookRequest,
+): Promise<AttemptOutcome | null> {
+  try {
+    return await deps.sender.attempt(request, { timeoutMs: lease.webhook.timeoutMs })
+  } catch (error) {
+    const facts = { err: error, webhook: lease.webhook.id, event: lease.event.id }
+    deps.log.error(facts, 'deliver: the request could not be made')
+    const at = now()
+    // At a stop the drain returns it.
+    if (!signal.aborted) await returnLeases(deps.store, [lease], at, at + ownFailurePauseMs)
+    return null
+  }
+}
+
+/** Receivers compare the signature's time with their own clock, so it is the wall clock's. */
+function signedRequest(
+  deliverer: Deliverer,
+  { event, webhook }: Lease,
+  at: number,
+): WebhookRequest {
+  const request = renderRequest(event.body, webhook, deliverer.deps.version)
+  const secrets = signingSecrets(deliverer, webhook)
+  const signature = signatureHeaders({ id: event.id, at, body: request.body }, secrets)
+  return { ...request, headers: { ...request.headers, ...signature } }
+}
+
+/** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
+const secretsKept = 1_000
+
+function signingSecrets(
+  { deps, secrets }: Deliverer,
+  { id, sealedSecrets }: Lease['webhook'],
+): readonly string[] {
+  const known = secrets.get(sealedSecrets)
+  if (known !== undefined) return known
+  const opened = readSigningSecrets(deps.store, id, sealedSecrets)
+  if (secrets.size >= secretsKept) secrets.clear()
+  secrets.set(sealedSecrets, opened)
+  return opened
+}
+
+async function drain({ deps, now, underWay }: Deliverer): Promise<void> {
+  const time = Promise.withResolvers<void>()
+  const timer = setTimeout(time.resolve, deps.stopMs)
+  await Promise.race([Promise.allSettled(underWay.values()), time.promise])
+  clearTimeout(timer)
+  const left = [...underWay.keys()]
+  if (left.length === 0) return
+  deps.log.warn({ deliveries: left.length }, 'deliver: requests were not over, they are sent again')
+  await returnLeases(deps.store, left, now(), null)
+}
