@@ -86,15 +86,19 @@ async function started(child: ChildProcess): Promise<void> {
 /** Asks Asterisk to leave, which hangs up its calls and writes their end; kills it when it does not. */
 export async function stopProcess(running: AsteriskProcess): Promise<void> {
   signalProcess(running.pid, 'SIGTERM')
+  if (await goneWithin(running, stopGraceMs)) return
+  signalProcess(running.pid, 'SIGKILL')
+  await goneWithin(running, stopGraceMs)
+}
+
+async function goneWithin(running: AsteriskProcess, ms: number): Promise<boolean> {
   const patience = new AbortController()
-  const left = await Promise.race([
+  const gone = await Promise.race([
     running.gone.then(() => true),
-    sleep(stopGraceMs, false, { signal: patience.signal }).catch(() => false),
+    sleep(ms, false, { signal: patience.signal }).catch(() => false),
   ])
   patience.abort()
-  if (left) return
-  signalProcess(running.pid, 'SIGKILL')
-  await running.gone
+  return gone
 }
 
 function signalProcess(pid: number, signal: NodeJS.Signals): void {
