@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { firstAccountName } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
+import { openDataFolder } from '#server/data-folder.ts'
 import { StartError } from '#server/start-error.ts'
 import { ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey, deleteApiKey, listApiKeys } from '#server/store/api-keys.ts'
@@ -60,7 +61,9 @@ export async function runKeys(args: readonly string[], io: CommandIo): Promise<v
   ) {
     throw new StartError('usage', `it is "keys create <name>", "keys list" or "keys revoke <id>".`)
   }
-  const store = await openStore({ url: io.config().database })
+  const config = io.config()
+  await openDataFolder(config.dataFolder)
+  const store = await openStore({ url: config.database, beside: true })
   try {
     const account = await ensureAccount(store, firstAccountName, Date.now())
     await action.run(store, account.id, operand ?? '', io)

@@ -19,6 +19,11 @@ export interface StoreOptions {
   readonly url: string
   /** File of the key that secrets are sealed with; default `secret.key` beside the database. */
   readonly keyPath?: string | undefined
+  /**
+   * True: takes no lock, so that a command can change a row while the server runs. SQLite keeps the two apart; what
+   * it must not do is deliver.
+   */
+  readonly beside?: boolean
 }
 
 /** As many events or attempts as one transaction takes in a few milliseconds. */
@@ -31,11 +36,15 @@ const finishLingerMs = 2
  * Throws StoreError: `database_in_use`, `database_not_writable`, `database_newer`, `database_corrupt`,
  * `storage_full`, `secret_key_wrong`.
  */
-export async function openStore({ url, keyPath }: StoreOptions): Promise<Store> {
+export async function openStore({ url, keyPath, beside }: StoreOptions): Promise<Store> {
   const path = sqlitePath(url)
   await makeFolder(dirname(path))
   // The write thread first: it takes the lock and makes the file.
-  const writer = await startSqliteThread({ path, access: 'write', lockPath: `${path}.lock` })
+  const writer = await startSqliteThread({
+    path,
+    access: 'write',
+    lockPath: beside ? null : `${path}.lock`,
+  })
   let reader: SqliteThread | null = null
   try {
     const turnstile = createTurnstile()
