@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { commands } from '#server/cli/commands.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
+import { runCommand, startCommand, temporaryFolder } from './run-offhook.ts'
+
+describe('help', () => {
+  test('lists every command', async () => {
+    for (const args of [[], ['--help'], ['help']]) {
+      const { code, stdout } = await runCommand(args, {})
+      expect(code).toBe(0)
+      for (const name of Object.keys(commands))
+        expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'))
+    }
+  })
+
+  test.each(Object.keys(commands))('%s explains itself', async (name) => {
+    const { code, stdout } = await runCommand([name, '--help'], {})
+    expect({ code, stdout }).toEqual({ code: 0, stdout: commands[name]?.help })
+    expect(stdout).toMatch(new RegExp(`^offhook ${name}`))
+  })
+})
+
+describe('what is not understood ends with 2', () => {
+  test.each([
+    [['strat'], 'offhook: there is no command "strat"; did you mean start?\n'],
+    [['constructor'], 'offhook: there is no command "constructor"; offhook --help lists them\n'],
+    [['start', '--fast'], expect.stringMatching(/^offhook start: Unknown option '--fast'/)],
+    [['start', 'now'], expect.stringMatching(/^offhook start: Unexpected argument 'now'/)],
+    [['keys'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
+    [['keys', 'create'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
+    [['keys', 'list', 'all'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
+  ])('%j', async (args, stderr) => {
+    await using data = await temporaryFolder()
+    expect(await runCommand(args, { OFFHOOK_DATA: data.path })).toEqual({
+      code: 2,
+      stdout: '',
+      stderr,
+    })
+  })
+})
+
+describe('keys', () => {
+  test('are made, listed and revoked while the server runs, and count at once', async () => {
+    await using data = await temporaryFolder()
+    const env = { OFFHOOK_DATA: data.path }
+    await using server = startCommand(['start'], env)
+    await waitUntil(() => server.stdout().includes('Ctrl-C'), { what: 'Offhook is up' })
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(server.stdout())?.[0]
+    const status = async (key: string) =>
+      (await fetch(`${url}/api/v1/services`, { headers: { authorization: `Bearer ${key}` } }))
+        .status
+
+    const created = await runCommand(['keys', 'create', 'billing'], env)
+    const key = created.stdout.trim()
+    expect(key).toMatch(/^ohk_\S+$/)
+    expect(await status(key)).toBe(200)
+
+    const listed = await runCommand(['keys', 'list'], env)
+    const id = /^(key_\S+) .* billing$/m.exec(listed.stdout)?.[1] ?? ''
+    expect(listed.stdout).toMatch(/ first key$/m)
+    expect(listed.stdout).not.toContain(key)
+
+    expect((await runCommand(['keys', 'revoke', id], env)).code).toBe(0)
+    expect(await status(key)).toBe(401)
+    const again = await runCommand(['keys', 'revoke', id], env)
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining(`no key ${id}`) })
+    const first = (await readFile(join(data.path, 'api-key'), 'utf8')).trim()
+    expect(await status(first)).toBe(200)
+  })
+})
+
+test('a reader that goes away ends the command without a word', async () => {
+  await using run = startCommand(['--help'], {})
+  run.child.stdout?.destroy()
+  const { code, stderr } = await run.ended
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
