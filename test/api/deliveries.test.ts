@@ -1,0 +1,194 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Event } from '#contracts/events/catalogue.ts'
+import { eventSamples } from '#contracts/events/samples.ts'
+import { createSender } from '#server/outbound/attempt.ts'
+import { runDeliver } from '#server/pipeline/deliver.ts'
+import { acceptEvents } from '#server/store/accept.ts'
+import { startReceiver } from '#test/support/receiver.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
+import { type Api, startApi } from './start-api.ts'
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const types = ['call.inbound.received', 'call.inbound.answered', 'call.ended'] as const
+
+let server: Api
+let serviceUuid: string
+let webhookId: string
+let events: readonly Event[]
+const parts = new AsyncDisposableStack()
+
+/** Three events of one call, delivered to a real receiver that refuses the last one. */
+beforeAll(async () => {
+  server = parts.use(await startApi())
+  const receiver = parts.use(
+    await startReceiver({
+      respond: ({ event }) => ({ status: event?.type === 'call.ended' ? 500 : 204 }),
+    }),
+  )
+  const service = await server.anna.request('POST', '/api/v1/services', {
+    body: {
+      name: 'office',
+      friendly_name: 'Office',
+      applications_enabled: true,
+      connection: { kind: 'asterisk_managed' },
+    },
+  })
+  serviceUuid = service.body.uuid
+  const webhook = await server.anna.request('POST', '/api/v1/webhooks', {
+    body: { name: 'CRM', url: receiver.url, triggers: types, retries: 0 },
+  })
+  webhookId = webhook.body.id
+  const account = server.anna.account
+  const { name, friendly_name, type } = service.body
+  events = types.map((t) => ({
+    ...eventSamples[t],
+    account,
+    service: { uuid: serviceUuid, name, friendly_name, type },
+  }))
+  await acceptEvents(server.store, {
+    accountId: account.id,
+    serviceUuid,
+    events,
+    openCalls: null,
+    cursor: null,
+    now: Date.now(),
+  })
+  const stop = new AbortController()
+  const sender = createSender()
+  const delivering = runDeliver(
+    {
+      store: server.store,
+      sender,
+      version: '0',
+      maxInFlight: 8,
+      stopMs: 1000,
+      log: quiet,
+      now: Date.now,
+    },
+    stop.signal,
+  )
+  parts.defer(async () => {
+    stop.abort()
+    await delivering
+    await sender.close()
+  })
+  await waitUntil(async () => (await list('')).every((d) => d.finished_at !== null), {
+    what: 'all deliveries are finished',
+  })
+})
+afterAll(async () => await parts.disposeAsync())
+
+async function list(query: string): Promise<Record<string, unknown>[]> {
+  const { status, body } = await server.anna.request('GET', `/api/v1/deliveries?${query}`)
+  expect(status).toBe(200)
+  return body.items
+}
+
+describe('deliveries', () => {
+  test('are listed newest first, with their states', async () => {
+    const all = await list('')
+    expect(all.map((d) => [d.event_type, d.state, d.attempts])).toEqual([
+      ['call.ended', 'exhausted', 1],
+      ['call.inbound.answered', 'delivered', 1],
+      ['call.inbound.received', 'delivered', 1],
+    ])
+  })
+
+  test.each([
+    ['state=exhausted', 1],
+    ['state=delivered', 2],
+    ['state=pending', 0],
+    ['event_type=call.ended', 1],
+    [`call_uuid=${eventSamples['call.ended'].call.uuid}`, 3],
+    ['call_uuid=6a1f8f0e-0f52-4b0e-9df0-0f4f6a1b2c3d', 0],
+    ['webhook_id=wh_0', 0],
+    ['since=2020-01-01T00:00:00.000Z', 3],
+    ['until=2020-01-01T00:00:00.000Z', 0],
+  ])('filtered by %s are %i', async (query, count) => {
+    expect(await list(query)).toHaveLength(count)
+  })
+
+  test('of a webhook are found by its id, page by page', async () => {
+    const first = await server.anna.request(
+      'GET',
+      `/api/v1/deliveries?webhook_id=${webhookId}&limit=2`,
+    )
+    expect(first.body.items).toHaveLength(2)
+    const cursor = first.body.next_cursor
+    const second = await server.anna.request(
+      'GET',
+      `/api/v1/deliveries?webhook_id=${webhookId}&limit=2&cursor=${cursor}`,
+    )
+    expect(second.body).toMatchObject({ items: [{ event_type: types[0] }], next_cursor: null })
+  })
+
+  test('one is read by its id, and its attempt tells the request and the reply', async () => {
+    const [failed] = await list('state=exhausted')
+    const one = await server.anna.request('GET', `/api/v1/deliveries/${failed?.id}`)
+    expect(one.body).toEqual(failed)
+    const { body } = await server.anna.request('GET', `/api/v1/deliveries/${failed?.id}/attempts`)
+    expect(body).toMatchObject({
+      items: [
+        {
+          delivery_id: failed?.id,
+          number: 1,
+          ok: false,
+          status_code: 500,
+          error: 'status',
+          request_headers: { 'content-type': 'application/json' },
+        },
+      ],
+      next_cursor: null,
+    })
+    expect(JSON.parse(body.items[0].request_body)).toEqual(events[2])
+  })
+
+  test('of another account do not exist', async () => {
+    const [one] = await list('')
+    for (const path of [
+      `/api/v1/deliveries/${one?.id}`,
+      `/api/v1/deliveries/${one?.id}/attempts`,
+    ]) {
+      expect((await server.bert.request('GET', path)).body.code).toBe('not_found')
+    }
+    const { body } = await server.bert.request('GET', `/api/v1/deliveries?webhook_id=${webhookId}`)
+    expect(body.items).toEqual([])
+  })
+})
+
+describe('events', () => {
+  const listEvents = async (query: string): Promise<Event[]> =>
+    (await server.anna.request('GET', `/api/v1/events?${query}`)).body.items
+
+  test('are listed newest first in the native form, and read by id', async () => {
+    expect(await listEvents('')).toEqual(events.toReversed())
+    const one = await server.anna.request('GET', `/api/v1/events/${events[0]?.id}`)
+    expect(one.body).toEqual(events[0])
+  })
+
+  test.each([
+    ['type=call.ended', 1],
+    [`call_uuid=${eventSamples['call.ended'].call.uuid}`, 3],
+    ['service_uuid=6a1f8f0e-0f52-4b0e-9df0-0f4f6a1b2c3d', 0],
+    ['until=2020-01-01T00:00:00.000Z', 0],
+  ])('filtered by %s are %i', async (query, count) => {
+    expect(await listEvents(query)).toHaveLength(count)
+  })
+
+  test('of another account do not exist', async () => {
+    const reply = await server.bert.request('GET', `/api/v1/events/${events[0]?.id}`)
+    expect(reply.body.code).toBe('not_found')
+    expect((await server.bert.request('GET', '/api/v1/events')).body.items).toEqual([])
+  })
+})
+
+test('the catalogue tells every type with fields, sample and JSON Schema', async () => {
+  const { body } = await server.anna.request('GET', '/api/v1/event-types')
+  expect(body.items.map((t: { type: string }) => t.type)).toEqual(Object.keys(eventSamples))
+  const missed = body.items.find((t: { type: string }) => t.type === 'call.missed')
+  expect(missed).toMatchObject({ label: 'Call Missed', sample: eventSamples['call.missed'] })
+  expect(missed.fields).toContainEqual(
+    expect.objectContaining({ path: 'call.hangup.cause', type: 'choice', nullable: false }),
+  )
+  expect(missed.schema.properties.reached).toBeDefined()
+})
