@@ -124,8 +124,8 @@ function attemptRow(delivery: number, attempt: AttemptRecord, next: NextState) {
     requestBody: attempt.requestBody,
     responseHeaders:
       outcome.responseHeaders === null ? null : JSON.stringify(outcome.responseHeaders),
-    // A text of PostgreSQL cannot hold NUL, and in SQLite one would end the value early.
-    responseBody: outcome.responseBody?.replaceAll('\0', '\uFFFD') ?? null,
+    // Neither NUL nor half a surrogate pair is text for a database.
+    responseBody: outcome.responseBody?.toWellFormed().replaceAll('\0', '\uFFFD') ?? null,
     responseTruncated: outcome.responseTruncated ? 1 : 0,
     next: next.state === 'pending' ? next.dueAt : null,
     decision: next.decision,

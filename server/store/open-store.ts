@@ -77,12 +77,32 @@ function sqlitePath(url: string): string {
 
 async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeFolders(path)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new StoreError('database_not_writable', `The folder ${path} cannot be made (${why}).`, {
       cause,
     })
+  }
+}
+
+/** Node's own recursive mkdir never returns where a file system answers "no such folder" for good, as /proc does. */
+async function makeFolders(path: string): Promise<void> {
+  if (await makeOne(path)) return
+  if (dirname(path) !== path) await makeFolders(dirname(path))
+  if (!(await makeOne(path))) throw new Error(`${dirname(path)} takes no folders`)
+}
+
+/** False: the folder that it belongs into is not there. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === 'EEXIST') return true
+    if (code === 'ENOENT') return false
+    throw error
   }
 }
 

@@ -62,9 +62,12 @@ export async function startSqliteThread(settings: ConnectionSettings): Promise<S
   const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
     workerData: settings,
     name: `offhook-sqlite-${settings.access}`,
+    // Not those of the process: some, such as --input-type, refuse a worker of a file.
+    execArgv: [],
   })
   const greeting = await greetingOf(worker)
   if (!greeting.ready) {
+    await worker.terminate()
     if (greeting.locked) {
       throw new StoreError(
         'database_in_use',

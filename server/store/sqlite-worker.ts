@@ -146,7 +146,6 @@ function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => 
 const port = parentPort
 if (port === null) throw new Error('sqlite-worker.ts is run as a worker thread')
 const serve = start(workerData as ConnectionSettings, (greeting) => port.postMessage(greeting))
-if (serve === null) port.close()
 port.on('message', (request: WorkerRequest) => {
   if (serve === null) return
   let reply: WorkerReply

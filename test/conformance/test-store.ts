@@ -1,0 +1,8 @@
+import type { Store } from '#server/store/store.ts'
+
+/** An empty store that leaves nothing behind. */
+export interface TestStore extends AsyncDisposable {
+  readonly store: Store
+}
+
+export type OpenTestStore = () => Promise<TestStore>
