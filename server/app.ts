@@ -19,6 +19,7 @@ import { serveApi } from '#server/http/serve-api.ts'
 import { createSender } from '#server/outbound/attempt.ts'
 import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
+import { PbxError } from '#server/pbx/pbx-error.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
@@ -149,6 +150,20 @@ function runLoops(
   return failure.promise
 }
 
+/**
+ * Who asks for the demo asks for an Asterisk: without one the start fails, and says how to go on. The PBXs of other
+ * services are tried again and again instead: deliveries must not wait for them.
+ */
+async function needAsterisk(asterisk: () => Promise<AsteriskInstallation>): Promise<void> {
+  try {
+    await asterisk()
+  } catch (error) {
+    if (!(error instanceof PbxError)) throw error
+    const hint = 'OFFHOOK_DEMO_PBX=off starts Offhook without the demo PBX.'
+    throw new StartError('no_asterisk', `${error.message} ${hint}`, { cause: error })
+  }
+}
+
 async function openDemo(
   settings: DemoSettings,
   deps: DemoDeps,
@@ -222,6 +237,7 @@ export async function openApp(opening: Opening): Promise<App> {
     now: Date.now,
   }
   const demoSettings = config.demoPbx ? await findDemo(demoDeps, true) : null
+  if (demoSettings !== null) await needAsterisk(asterisk)
   services = parts.adopt(
     await openServices({ store, pbxFolder, asterisk, log, now: Date.now }),
     async (s) => await s.close(),
