@@ -36,6 +36,8 @@ export interface CaptureDeps {
     readonly openCalls: readonly string[]
   }>
   readonly accept: (batch: CaptureBatch) => Promise<void>
+  /** Keeps the record from growing for ever; null: its administrator sees to that. */
+  readonly tidy: ((read: LogCursor) => Promise<void>) | null
   readonly log: {
     readonly info: (facts: object, message: string) => void
     readonly warn: (facts: object, message: string) => void

@@ -92,6 +92,7 @@ async function buryDead(capture: Capture, bootedAt: number | null): Promise<void
 export async function reconcile(capture: Capture): Promise<void> {
   const { link, now } = capture.deps
   await noteAlive(capture)
+  if (capture.cursor.cel !== null) await capture.deps.tidy?.(capture.cursor.cel)
   if (link === null || !capture.cursor.link?.up) return
   if (openChannels(capture.calls).length === 0) {
     capture.suspects = new Set()

@@ -11,6 +11,7 @@ import { openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
 import { openAsteriskPbx, type PbxLog } from '#server/pbx/asterisk/asterisk-pbx.ts'
 import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts'
 import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
+import { rotateLog } from '#server/pbx/asterisk/log-rotation.ts'
 import { keptPorts } from '#server/pbx/asterisk/ports.ts'
 import type { ManagedPbx, PbxLink } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
@@ -46,6 +47,8 @@ export interface ServiceRunner {
   readonly close: () => Promise<void>
 }
 
+/** About 30,000 calls a file; a week of them for people who look into the past. */
+const celRotation = { maxBytes: 64 * 1024 * 1024, keepMs: 7 * 86_400_000 }
 const retryMs = { first: 2_000, longest: 60_000 }
 
 interface Running {
@@ -129,6 +132,7 @@ async function runManaged(
     beginAt: 'start',
     trunks: () => new Set(running.document?.trunks.map((trunk) => trunk.name)),
     link: linkOnceOpen(opened.promise),
+    tidy: (read) => rotateLog(files.celFile, read, celRotation, running.deps.now()),
   })
   const pbx = await keepOpening(running, connection, folder, tried, signal)
   if (pbx === null) opened.reject(new PbxError('not_connected', 'The service was stopped.'))
@@ -238,6 +242,7 @@ async function runAttached(
     beginAt: 'end',
     trunks: () => trunks,
     link,
+    tidy: null,
   })
   await watched
   await link?.close()
@@ -248,7 +253,7 @@ async function capture(
   signal: AbortSignal,
   source: Pick<
     Parameters<typeof runCapture>[0],
-    'celPath' | 'queueLogPath' | 'beginAt' | 'trunks' | 'link'
+    'celPath' | 'queueLogPath' | 'beginAt' | 'trunks' | 'link' | 'tidy'
   >,
 ): Promise<void> {
   const { store, log, now } = running.deps

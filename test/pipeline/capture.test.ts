@@ -84,6 +84,7 @@ function start(options: StartOptions = {}): Running {
       queueLogPath: join(folder, 'queue_log'),
       beginAt: 'start',
       trunks: () => null,
+      tidy: null,
       directory: () => directory,
       link: options.linked ? link : null,
       load: async () => {

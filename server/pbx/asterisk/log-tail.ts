@@ -119,7 +119,7 @@ export function watchLog(path: string, onChange: () => void, signal: AbortSignal
   }
 }
 
-interface LogFile {
+export interface LogFile {
   readonly path: string
   readonly inode: string
   readonly size: bigint
@@ -158,7 +158,7 @@ async function locate(path: string, cursor: LogCursor | null): Promise<Located |
 }
 
 /** Siblings such as `cel.csv.1` or `cel.csv-20261122`; compressed ones cannot be read by offset. */
-async function rotatedFiles(path: string): Promise<LogFile[]> {
+export async function rotatedFiles(path: string): Promise<LogFile[]> {
   const folder = dirname(path)
   const name = basename(path)
   const names = await readdir(folder).catch(() => [])
@@ -186,7 +186,7 @@ async function logFile(path: string): Promise<LogFile | null> {
  * written before the next one; where the clock's tick hides that, logrotate's suffix tells: .2 is older than .1,
  * a date or time stamp is older when it is smaller.
  */
-function isOlder(a: LogFile, b: LogFile): boolean {
+export function isOlder(a: LogFile, b: LogFile): boolean {
   if (a.born !== b.born) return a.born < b.born
   if (a.changed !== b.changed) return a.changed < b.changed
   const [first, second] = [suffixNumber(a.path), suffixNumber(b.path)]
