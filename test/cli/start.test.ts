@@ -1,6 +1,6 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { type OffhookRun, runCommand, startCommand, temporaryFolder } from './run-offhook.ts'
@@ -11,6 +11,18 @@ async function untilUp(run: OffhookRun): Promise<string> {
     timeoutMs: 15_000,
   })
   return /http:\/\/127\.0\.0\.1:\d+/.exec(run.stdout())?.[0] ?? ''
+}
+
+async function locate(tool: string): Promise<string> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(folder, tool)
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    )
+    if (there) return path
+  }
+  throw new Error(`This machine has no ${tool}.`)
 }
 
 /** One sentence and nothing else: no stack, no log line. */
@@ -140,4 +152,23 @@ test('with OFFHOOK_LOG_LEVEL=debug the stack is shown, too', async () => {
   await using data = await temporaryFolder()
   const env = { OFFHOOK_DATA: data.path, OFFHOOK_HOST: '192.0.2.1', OFFHOOK_LOG_LEVEL: 'debug' }
   expect((await runCommand(['start'], env)).stderr).toMatch(/This machine has no address.*\n +at /s)
+})
+
+test('the demo on a machine without Asterisk and without apt', async () => {
+  await using data = await temporaryFolder()
+  await using tools = await temporaryFolder()
+  for (const tool of ['bash', 'sh', 'env', 'dirname', 'sed', 'grep']) {
+    await symlink(await locate(tool), join(tools.path, tool))
+  }
+  const env = {
+    OFFHOOK_DATA: data.path,
+    OFFHOOK_DEMO_PBX: 'on',
+    OFFHOOK_ASTERISK_ROOT: join(data.path, 'asterisk'),
+    PATH: tools.path,
+  }
+  const { code, stdout, stderr } = await runCommand(['start'], env)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr.trim().split('\n').at(-1)).toMatch(
+    /^offhook start: There is no Asterisk here: this machine has no apt-get.*OFFHOOK_DEMO_PBX=off/,
+  )
 })
