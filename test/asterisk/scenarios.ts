@@ -389,14 +389,15 @@ const recordedAndDiverted: readonly Scenario[] = [
   },
 ]
 
-export const scenarios: readonly Scenario[] = [
-  ...answeredAndRefused,
-  ...voicemail,
-  ...ivr,
-  ...queue,
-  ...ringGroup,
-  ...outboundAndInternal,
-  ...pickUp,
-  ...transfer,
-  ...recordedAndDiverted,
-]
+/** By theme, so that suites of about the same length can be played side by side. */
+export const scenarios = {
+  answeredAndRefused,
+  voicemail,
+  ivr,
+  queue,
+  ringGroup,
+  outboundAndInternal,
+  pickUp,
+  transfer,
+  recordedAndDiverted,
+} as const satisfies Record<string, readonly Scenario[]>

@@ -1,44 +1,76 @@
+/**
+ * Ports of 127.0.0.1 for programs that cannot be told to take any, and that come and go: a phone, a PBX that is
+ * killed and started again.
+ *
+ * The system would hand a port of its own range (32768 and up) to the next one who asks, be it for one outgoing
+ * connection, and Asterisk takes those of RTP from 20000 up. So these are below both, in blocks of which each process
+ * has its own: it listens on the first TCP port of the block for as long as it lives.
+ */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 
-/**
- * Ports given out by this process. The system may name a closed port again at once, and two servers of one test
- * would then want the same one.
- */
-const given = new Set<number>()
+const first = 10_000
+const end = 20_000
+const blockSize = 100
 
-/** A TCP port of 127.0.0.1 that was free a moment ago, for programs that cannot be told to take any. */
+let block: { readonly next: () => number | null } | null = null
+
+/** A TCP port that was free a moment ago, and that no other test is given. */
 export async function freeTcpPort(): Promise<number> {
   for (;;) {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const port = portOf(server.address())
+    const port = await nextPort()
+    const server = await listen(port)
+    if (server === null) continue
     server.close()
     await once(server, 'close')
-    if (take(port)) return port
+    return port
   }
 }
 
 /** Likewise for UDP. */
 export async function freeUdpPort(): Promise<number> {
   for (;;) {
-    const socket = createSocket('udp4').bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-    const { port } = socket.address()
+    const port = await nextPort()
+    const socket = createSocket('udp4').bind(port, '127.0.0.1')
+    const free = await once(socket, 'listening').then(
+      () => true,
+      () => false,
+    )
     socket.close()
     await once(socket, 'close')
-    if (take(port)) return port
+    if (free) return port
   }
 }
 
-function take(port: number): boolean {
-  if (given.has(port)) return false
-  given.add(port)
-  return true
+async function nextPort(): Promise<number> {
+  for (;;) {
+    const port = block?.next()
+    if (typeof port === 'number') return port
+    block = await claimBlock()
+  }
 }
 
-function portOf(address: ReturnType<ReturnType<typeof createServer>['address']>): number {
-  if (address === null || typeof address === 'string') throw new Error('No port was bound.')
-  return address.port
+async function claimBlock() {
+  for (let start = first; start < end; start += blockSize) {
+    const claim = await listen(start)
+    if (claim === null) continue
+    claim.unref()
+    let given = 0
+    return {
+      next: () => {
+        given += 1
+        return given < blockSize ? start + given : null
+      },
+    }
+  }
+  throw new Error(`Every block of ports from ${first} to ${end} is in use.`)
+}
+
+async function listen(port: number): Promise<Server | null> {
+  const server = createServer().listen({ port, host: '127.0.0.1', exclusive: true })
+  return await once(server, 'listening').then(
+    () => server,
+    () => null,
+  )
 }

@@ -6,10 +6,10 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import type { Event } from '#contracts/events/catalogue.ts'
+import { freeTcpPort } from '#test/support/free-port.ts'
 
 export interface ReceivedRequest {
   /** When its body was complete; milliseconds of the monotonic clock (`performance.now()`). */
@@ -63,7 +63,7 @@ export interface Receiver extends AsyncDisposable {
   readonly restart: () => Promise<void>
 }
 
-/** A real receiver of webhooks on a free port of 127.0.0.1; ends with `await using`. */
+/** A real receiver of webhooks on 127.0.0.1; ends with `await using`. */
 export async function startReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
   const verify = verifier([options.secret ?? []].flat())
   const requests: ReceivedRequest[] = []
@@ -92,8 +92,8 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     return server
   }
 
-  let server = await listen(0)
-  const { port } = server.address() as AddressInfo
+  const port = await freeTcpPort()
+  let server = await listen(port)
 
   async function stop(): Promise<void> {
     if (!server.listening) return

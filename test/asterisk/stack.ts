@@ -1,0 +1,158 @@
+/**
+ * The whole product as a test uses it: the real `offhook start`, a service whose PBX is a real Asterisk with the demo
+ * document, a webhook for everything, and a receiver that verifies what arrives. Phones and carrier are sipp.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CreatedWebhook } from '#contracts/api.ts'
+import type { Delivery } from '#contracts/delivery.ts'
+import { type Event, eventCatalogue } from '#contracts/events/catalogue.ts'
+import type { Page } from '#contracts/page.ts'
+import type { Service, ServiceDraft } from '#contracts/service.ts'
+import type { WebhookDraft } from '#contracts/webhook.ts'
+import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
+import { type InstanceFolder, instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
+import type { PbxPorts } from '#test/asterisk/play.ts'
+import { freeUdpPort } from '#test/support/free-port.ts'
+import { type OffhookProcess, startOffhook } from '#test/support/offhook-process.ts'
+import { type Receiver, startReceiver } from '#test/support/receiver.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
+
+export interface Stack extends AsyncDisposable {
+  readonly offhook: OffhookProcess
+  readonly receiver: Receiver
+  readonly service: Service
+  readonly webhook: CreatedWebhook
+  readonly ports: PbxPorts
+  /** The files of its Asterisk. */
+  readonly pbx: InstanceFolder
+}
+
+export interface StackOptions {
+  readonly webhook?: Partial<WebhookDraft>
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Returns when the link to the PBX is up and the receiver has been told so. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  await using parts = new AsyncDisposableStack()
+  const secret = newSecret()
+  const receiver = parts.use(await startReceiver({ secret }))
+  const offhook = parts.use(await startOffhook({ env: options.env ?? {} }))
+  const ports = await choosePorts()
+  const service = await createService(offhook, {
+    name: 'headoffice',
+    friendly_name: 'Head office',
+    connection: { kind: 'asterisk_managed', sip_host: '127.0.0.1', sip_port: ports.sip },
+  })
+  const webhook = await createWebhook(offhook, receiver, service, { secret, ...options.webhook })
+  await offhook.api('PUT', `/services/${service.uuid}/pbx`, documentFor(ports))
+  await linkUp(receiver, 0)
+  const opened = parts.move()
+  return {
+    offhook,
+    receiver,
+    service,
+    webhook,
+    ports,
+    pbx: instanceFolder(join(offhook.dataFolder, 'pbx', service.uuid)),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+export const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
+
+export async function createService(
+  offhook: OffhookProcess,
+  draft: Pick<ServiceDraft, 'name' | 'friendly_name' | 'connection'>,
+): Promise<Service> {
+  return await offhook.api('POST', '/services', { ...draft, applications_enabled: true })
+}
+
+/** A webhook that every event of the service fires. */
+export async function createWebhook(
+  offhook: OffhookProcess,
+  receiver: Receiver,
+  service: Service,
+  settings: Partial<WebhookDraft>,
+): Promise<CreatedWebhook> {
+  return await offhook.api('POST', '/webhooks', {
+    name: 'everything',
+    url: receiver.url,
+    service_uuid: service.uuid,
+    triggers: Object.keys(eventCatalogue),
+    ...settings,
+  })
+}
+
+/** Waits until the receiver has heard of a link that came up, in a request after the first `seen`. */
+export async function linkUp(receiver: Receiver, seen: number): Promise<void> {
+  await receiver.waitFor(
+    (requests) => requests.slice(seen).some(({ event }) => event?.type === 'service.link.up'),
+    'the link to the PBX being up',
+    60_000,
+  )
+}
+
+async function choosePorts(): Promise<PbxPorts> {
+  return {
+    sip: await freeUdpPort(),
+    carrier: await freeUdpPort(),
+    carrierCalls: [await freeUdpPort(), await freeUdpPort()],
+    phones: {
+      201: await freeUdpPort(),
+      202: await freeUdpPort(),
+      203: await freeUdpPort(),
+      204: await freeUdpPort(),
+    },
+    registeringSecret: randomBytes(12).toString('hex'),
+  }
+}
+
+function documentFor(ports: PbxPorts) {
+  return demoPbxDocument({
+    carrierPort: ports.carrier,
+    carrierMatch: ports.carrierCalls.map((port) => `127.0.0.1:${port}`),
+    phonePorts: ports.phones,
+    registeringSecret: ports.registeringSecret,
+  })
+}
+
+export async function asteriskPid({ pbx }: Pick<Stack, 'pbx'>): Promise<number> {
+  return Number((await readFile(pbx.pidFile, 'utf8')).trim())
+}
+
+/** Every event that was stored, oldest first. */
+export async function storedEvents({ offhook }: Pick<Stack, 'offhook'>): Promise<Event[]> {
+  return (await allOf<Event>(offhook, '/events')).reverse()
+}
+
+/** Every delivery, oldest first. */
+export async function deliveries({ offhook }: Pick<Stack, 'offhook'>): Promise<Delivery[]> {
+  return (await allOf<Delivery>(offhook, '/deliveries')).reverse()
+}
+
+async function allOf<T>(offhook: OffhookProcess, path: string): Promise<T[]> {
+  const items: T[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const page: Page<T> = await offhook.api('GET', `${path}?limit=100${query}`)
+    items.push(...page.items)
+    cursor = page.next_cursor
+  }
+  return items
+}
+
+/** Waits until nothing is on its way to a receiver any more. */
+export async function allDelivered({ offhook }: Pick<Stack, 'offhook'>): Promise<void> {
+  await waitUntil(
+    async () => {
+      const left = ['pending', 'leased'].map((state) =>
+        offhook.api<Page<Delivery>>('GET', `/deliveries?limit=1&state=${state}`),
+      )
+      return (await Promise.all(left)).every(({ items }) => items.length === 0)
+    },
+    { what: 'nothing is left to deliver', timeoutMs: 60_000, everyMs: 100 },
+  )
+}
