@@ -3,7 +3,6 @@
  * nothing up: what is on disk is read all the same, and it is tried again.
  */
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { PbxConnection } from '#contracts/service.ts'
 import { type Directory, directoryOf } from '#server/domain/events/directory.ts'
@@ -16,6 +15,7 @@ import { keptPorts } from '#server/pbx/asterisk/ports.ts'
 import type { ManagedPbx, PbxLink } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
+import { createDoorbell, type Doorbell } from '#server/pipeline/doorbell.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
 import type { ServiceInside } from '#server/store/services.ts'
@@ -58,6 +58,8 @@ interface Running {
   document: PbxDocument | null
   state: PbxState
   pbx: ManagedPbx | null
+  /** Rings when there is another document. */
+  readonly documentBell: Doorbell
 }
 
 export function startService(deps: ServiceRunnerDeps, inside: ServiceInside): ServiceRunner {
@@ -68,6 +70,7 @@ export function startService(deps: ServiceRunnerDeps, inside: ServiceInside): Se
     ...described(inside),
     state: { is: 'starting' },
     pbx: null,
+    documentBell: createDoorbell(),
   }
   const tried = Promise.withResolvers<void>()
   const { connection } = inside
@@ -94,21 +97,29 @@ function described(inside: ServiceInside): Pick<Running, 'directory' | 'document
 }
 
 async function update(running: Running, inside: ServiceInside): Promise<void> {
-  const { log } = running.deps
   const documentChanged = inside.pbxDocument !== running.inside.pbxDocument
   running.inside = inside
   Object.assign(running, described(inside))
-  if (!documentChanged || running.pbx === null || running.document === null) return
+  if (!documentChanged || running.document === null) return
+  if (running.pbx === null) running.documentBell.ring()
+  else await apply(running, running.pbx, running.document)
+}
+
+async function apply(running: Running, pbx: ManagedPbx, document: PbxDocument): Promise<void> {
+  const { log } = running.deps
+  const service = running.inside.service.name
   try {
-    const applied = await running.pbx.apply(running.document)
-    log.info({ service: inside.service.name, ...applied }, 'PBX document applied')
+    const applied = await pbx.apply(document)
+    log.info({ service, ...applied }, 'PBX document applied')
     running.state = { is: 'up' }
   } catch (error) {
-    log.warn({ service: inside.service.name, err: error }, 'PBX document not applied')
-    if (!(error instanceof PbxError)) throw error
-    running.state = { is: 'down', because: error.message }
+    log.warn({ service, err: error }, 'PBX document not applied')
+    running.state = { is: 'down', because: reasonOf(error) }
   }
 }
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error)
 
 type Managed = Extract<PbxConnection, { kind: 'asterisk_managed' }>
 type Attached = Extract<PbxConnection, { kind: 'asterisk_attached' }>
@@ -163,23 +174,24 @@ async function keepOpening(
   const { deps } = running
   for (let wait = retryMs.first; !signal.aborted; wait = Math.min(wait * 2, retryMs.longest)) {
     try {
+      const { document } = running
       running.pbx = await open(running, connection, folder)
       if (running.pbx !== null) {
         running.state = { is: 'up' }
+        // Replaced while the PBX came up with the one before.
+        if (running.document !== document && running.document !== null)
+          await apply(running, running.pbx, running.document)
         tried()
         return running.pbx
       }
       running.state = { is: 'waiting_for_document' }
     } catch (error) {
-      const because = error instanceof Error ? error.message : String(error)
-      running.state = { is: 'down', because }
+      running.state = { is: 'down', because: reasonOf(error) }
       const facts = { service: running.inside.service.name, err: error, again_in_ms: wait }
       deps.log.warn(facts, 'the PBX did not come up')
     }
     tried()
-    await sleep(wait, undefined, { signal }).catch(() => {
-      // Stopped: the loop's condition ends it.
-    })
+    await running.documentBell.wait(wait, signal)
   }
   return null
 }

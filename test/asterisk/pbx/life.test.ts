@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
+import { type AsteriskPbxOptions, openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
 import { openDemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
 import { findRunning } from '#server/pbx/asterisk/process.ts'
@@ -13,6 +13,22 @@ import { waitUntil } from '#test/support/wait-until.ts'
 
 const pidOf = async (folder: string): Promise<number> =>
   Number((await readFile(instanceFolder(folder).pidFile, 'utf8')).trim())
+
+/** An Offhook of its own with this PBX, to be killed. */
+async function openInAnotherProcess({ log: _, ...pbx }: AsteriskPbxOptions) {
+  const offhook = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'open-pbx.ts'), JSON.stringify(pbx)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  const gone = once(offhook, 'exit')
+  const kill = async () => {
+    offhook.kill('SIGKILL')
+    await gone
+  }
+  await once(offhook.stdout, 'data') // it is open
+  return { kill, [Symbol.asyncDispose]: kill }
+}
 
 test('a PBX that is killed is started again, and the link tells the gap', async () => {
   await using demo = await openDemo()
@@ -50,14 +66,7 @@ test('Offhook is killed in the middle of a call: the call goes on, the next Offh
   await using cleanUp = new AsyncDisposableStack()
   const folder = cleanUp.use(await temporaryFolder())
   const settings = await demoSettings(folder.path)
-  const { log: _, ...serializable } = settings.pbx
-  const first = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'open-pbx.ts'), JSON.stringify(serializable)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  cleanUp.defer(() => void first.kill('SIGKILL'))
-  await once(first.stdout, 'data') // it is open
+  const first = cleanUp.use(await openInAnotherProcess(settings.pbx))
   const pid = await pidOf(settings.pbx.folder)
   cleanUp.defer(async () => {
     // Only when the test failed before the second one closed it.
@@ -69,8 +78,7 @@ test('Offhook is killed in the middle of a call: the call goes on, the next Offh
   await world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
   await waitUntil(async () => (await world.countChannels()) >= 3, { what: 'the phone rings' })
 
-  first.kill('SIGKILL')
-  await once(first, 'exit')
+  await first.kill()
   expect(await findRunning(instanceFolder(settings.pbx.folder))).toBe(pid)
 
   const second = await openAsteriskPbx(settings.pbx)
@@ -91,12 +99,11 @@ test('a PBX left running with other ports is restarted with the right ones', asy
   await using folder = await temporaryFolder()
   const settings = await demoSettings(folder.path)
   const { pbx: other } = await demoSettings(folder.path)
-  const first = await openAsteriskPbx(settings.pbx)
+  await using first = await openInAnotherProcess(settings.pbx)
   const pid = await pidOf(settings.pbx.folder)
-  // As if the first Offhook had been killed; its supervision is ended only after the second has taken over.
+  await first.kill()
   const second = await openAsteriskPbx(other)
   expect(await pidOf(settings.pbx.folder)).not.toBe(pid)
   expect(await second.listChannels()).toEqual(new Set())
   await second.close()
-  await first.close()
 })
