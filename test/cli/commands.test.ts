@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { commands } from '#server/cli/commands.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { runCommand, startCommand, temporaryFolder } from './run-offhook.ts'
+
+// Several processes one after the other, each a second of work, on machines that have other things to do.
+vi.setConfig({ testTimeout: 60_000 })
 
 describe('help', () => {
   test('lists every command', async () => {
@@ -46,7 +49,10 @@ describe('keys', () => {
     await using data = await temporaryFolder()
     const env = { OFFHOOK_DATA: data.path }
     await using server = startCommand(['start'], env)
-    await waitUntil(() => server.stdout().includes('Ctrl-C'), { what: 'Offhook is up' })
+    await waitUntil(() => server.stdout().includes('Ctrl-C'), {
+      what: 'Offhook is up',
+      timeoutMs: 40_000,
+    })
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(server.stdout())?.[0]
     const status = async (key: string) =>
       (await fetch(`${url}/api/v1/services`, { headers: { authorization: `Bearer ${key}` } }))

@@ -1,14 +1,17 @@
 import { access, chmod, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { type OffhookRun, runCommand, startCommand, temporaryFolder } from './run-offhook.ts'
+
+// Several processes one after the other, each a second of work, on machines that have other things to do.
+vi.setConfig({ testTimeout: 60_000 })
 
 async function untilUp(run: OffhookRun): Promise<string> {
   await waitUntil(() => run.stdout().includes('Ctrl-C stops everything.'), {
     what: 'Offhook is up',
-    timeoutMs: 15_000,
+    timeoutMs: 40_000,
   })
   return /http:\/\/127\.0\.0\.1:\d+/.exec(run.stdout())?.[0] ?? ''
 }
