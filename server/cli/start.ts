@@ -6,6 +6,7 @@ import type { CommandIo } from '#server/cli/command.ts'
 import type { Config } from '#server/config.ts'
 import { openDataFolder } from '#server/data-folder.ts'
 import { openLog } from '#server/log.ts'
+import { aborted } from '#server/pipeline/pause.ts'
 import type { PbxState } from '#server/pipeline/service-runner.ts'
 
 export const startHelp = `offhook start
@@ -79,13 +80,6 @@ function welcome(app: App, logFile: string | null): string {
     '',
     '',
   ].join('\n')
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }
 
 async function serveUntilStopped(

@@ -11,6 +11,9 @@ import { endOfLog, type LogBatch, type LogCursor, readLog } from '#server/pbx/as
 import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
 import type { PbxLink } from '#server/pbx/pbx.ts'
 
+/** About 900 rows, which keep the event loop busy for 20 to 50 ms: a backlog must not hold up deliveries. */
+const chunkBytes = 256 * 1024
+
 /** What one commit of capture holds: all of it or nothing. */
 export interface CaptureBatch {
   readonly events: readonly Event[]
@@ -75,6 +78,8 @@ export interface Capture {
   readonly liveSince: number
   /** What the link said and the loop has not handled yet. */
   readonly news: LinkNews[]
+  /** Time of the last queue_log row that was committed since we began, epoch ms. */
+  queueLogReadTo: number
 }
 
 export async function resume(deps: CaptureDeps): Promise<Capture> {
@@ -94,6 +99,7 @@ export async function resume(deps: CaptureDeps): Promise<Capture> {
     suspects: new Set(),
     liveSince: deps.now(),
     news,
+    queueLogReadTo: 0,
   }
 }
 
@@ -112,20 +118,19 @@ async function firstCursor(deps: CaptureDeps): Promise<CaptureCursor> {
 export async function readAll(capture: Capture): Promise<void> {
   const { deps } = capture
   for (let more = true; more; ) {
-    const cel = await readLog(deps.celPath, capture.cursor.cel, { quoted: true })
+    const cel = await readLog(deps.celPath, capture.cursor.cel, { quoted: true, chunkBytes })
+    report(capture, deps.celPath, cel)
+    const celRows = parseRecords(capture, deps.celPath, cel, parseCelRow)
     // After CEL, so that it holds whatever belongs to the rows just read; folded before them, so that a queue's
     // summary at the end of a call finds its position.
-    const queueLog = await readQueueLog(deps.queueLogPath, capture.cursor.queueLog)
-    report(capture, deps.celPath, cel)
-    const rows = [
-      ...queueLog.rows,
-      ...parseRecords(capture, deps.celPath, cel, (text) => parseCelRow(text)),
-    ]
-    const cursor = { ...capture.cursor, cel: cel.cursor, queueLog: queueLog.cursor }
-    if (rows.length > 0 || moved(cursor.cel, capture.cursor.cel)) {
-      await commit(capture, { rows, cursor })
-    }
-    for (const problem of queueLog.problems) deps.log.warn({ problem }, 'queue_log: row not read')
+    const until = cel.more ? (celRows.at(-1)?.at ?? 0) : Number.POSITIVE_INFINITY
+    const queueLog = await readQueueLog(capture, until)
+    const rows = [...queueLog.rows, ...celRows]
+    const { cursor: before } = capture
+    const cursor = { ...before, cel: cel.cursor, queueLog: queueLog.cursor }
+    const progress = moved(cursor.cel, before.cel) || moved(cursor.queueLog, before.queueLog)
+    if (rows.length > 0 || progress) await commit(capture, { rows, cursor })
+    noteReadTo(capture, queueLog.rows)
     more = cel.more
   }
   const { bootAt } = capture.calls
@@ -136,36 +141,47 @@ function moved(now: LogCursor | null, before: LogCursor | null): boolean {
   return now?.inode !== before?.inode || now?.offset !== before?.offset
 }
 
-async function readQueueLog(path: string | null, from: LogCursor | null) {
-  const rows: PbxRow[] = []
-  const problems: string[] = []
-  let cursor = from
-  for (let more = path !== null; more && path !== null; ) {
-    const batch = await readLog(path, cursor)
-    for (const { text } of batch.records) {
-      const parsed = parseQueueLogRow(text)
-      if ('row' in parsed) rows.push(parsed.row)
-      else problems.push(parsed.problem)
-    }
-    cursor = batch.cursor
-    more = batch.more
+/**
+ * Reads on in queue_log until its rows are later than `until` (epoch ms), and gives the last batch; those before it are
+ * committed on the way. After days of absence it must not run ahead of CEL: what waits there for calls that have not
+ * been read yet would push out of the fold's bounded memory what the next of them needs.
+ */
+async function readQueueLog(
+  capture: Capture,
+  until: number,
+): Promise<{ readonly rows: readonly PbxRow[]; readonly cursor: LogCursor | null }> {
+  const { queueLogPath: path } = capture.deps
+  if (path === null || capture.queueLogReadTo > until) {
+    return { rows: [], cursor: capture.cursor.queueLog }
   }
-  return { rows, problems, cursor }
+  for (;;) {
+    const batch = await readLog(path, capture.cursor.queueLog, { chunkBytes })
+    const rows = parseRecords(capture, path, batch, parseQueueLogRow)
+    const readTo = rows.at(-1)?.at ?? 0
+    if (!batch.more || readTo > until) return { rows, cursor: batch.cursor }
+    await commit(capture, { rows, cursor: { ...capture.cursor, queueLog: batch.cursor } })
+    noteReadTo(capture, rows)
+  }
 }
 
-function parseRecords(
+/** After the commit only: what was not committed is read again. */
+function noteReadTo(capture: Capture, rows: readonly PbxRow[]): void {
+  capture.queueLogReadTo = rows.at(-1)?.at ?? capture.queueLogReadTo
+}
+
+function parseRecords<Row extends PbxRow>(
   capture: Capture,
   path: string,
   batch: LogBatch,
-  parse: (text: string) => Parsed<PbxRow>,
-): PbxRow[] {
-  const rows: PbxRow[] = []
+  parse: (text: string) => Parsed<Row>,
+): Row[] {
+  const rows: Row[] = []
   for (const { text, endOffset } of batch.records) {
     const parsed = parse(text)
     if ('row' in parsed) rows.push(parsed.row)
     else if (text !== '') {
       const facts = { path, row_ends_at: endOffset, problem: parsed.problem }
-      capture.deps.log.warn(facts, 'CEL: row not read')
+      capture.deps.log.warn(facts, 'capture: row not read')
     }
   }
   return rows

@@ -1,6 +1,8 @@
 /** What the link to the PBX tells: gaps, restarts, and channels that are gone without a word. */
 import { openChannels } from '#server/domain/calls/fold.ts'
 import { describeLinkDown, describeLinkUp } from '#server/domain/events/describe.ts'
+import type { PbxLink } from '#server/pbx/pbx.ts'
+import { PbxError } from '#server/pbx/pbx-error.ts'
 import {
   type Capture,
   commit,
@@ -82,7 +84,8 @@ async function buryDead(capture: Capture, bootedAt: number | null): Promise<void
   if (bootedAt === null || capture.deps.link === null) return
   const open = openChannels(capture.calls)
   if (open.length === 0) return
-  const listed = await capture.deps.link.listChannels()
+  const listed = await listChannels(capture, capture.deps.link)
+  if (listed === null) return
   await readAll(capture)
   const dead = unlisted(capture, listed, bootedAt + uptimeStepMs)
   if (dead.length > 0) await lose(capture, dead)
@@ -99,12 +102,27 @@ export async function reconcile(capture: Capture): Promise<void> {
     return
   }
   const listedAt = now()
-  const listed = await link.listChannels()
+  const listed = await listChannels(capture, link)
+  if (listed === null) return
   await readAll(capture)
   const missing = unlisted(capture, listed, listedAt - youngMs)
   const dead = missing.filter((id) => capture.suspects.has(id))
   capture.suspects = new Set(missing)
   if (dead.length > 0) await lose(capture, dead)
+}
+
+/**
+ * Null: the PBX cannot be asked. It is again at its next "up", and by the next comparison; a link that is cut at this
+ * moment, or whose account may not list channels, must hold up neither the reading nor the news behind it.
+ */
+async function listChannels(capture: Capture, link: PbxLink): Promise<ReadonlySet<string> | null> {
+  try {
+    return await link.listChannels()
+  } catch (error) {
+    if (!(error instanceof PbxError)) throw error
+    capture.deps.log.warn({ err: error }, 'link: the open channels cannot be listed')
+    return null
+  }
 }
 
 async function lose(capture: Capture, uniqueIds: readonly string[]): Promise<void> {

@@ -8,11 +8,11 @@
  * open calls are closed when it is back and tells when it started. Clock jumps: order comes from the file, not the
  * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { watchLog } from '#server/pbx/asterisk/log-tail.ts'
 import { type CaptureDeps, noteAlive, readAll, resume } from '#server/pipeline/capture-batch.ts'
 import { followLink, handleNews, reconcile } from '#server/pipeline/capture-link.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
+import { pause } from '#server/pipeline/pause.ts'
 
 /** Reading by timer, for when no wake-up comes: network file systems, a full inotify table, a cut link. */
 const pollMs = 1_000
@@ -59,9 +59,7 @@ async function retried<T>(
       return await step()
     } catch (error) {
       deps.log.warn({ err: error, again_in_ms: wait }, 'capture: not committed, trying again')
-      await sleep(wait, undefined, { signal }).catch(() => {
-        // Aborted: the loop's condition ends it.
-      })
+      await pause(wait, signal)
     }
   }
   return null

@@ -1,5 +1,5 @@
 /** Housekeeping: removes what is older than the retention, in small steps with pauses, so that delivery does not feel it. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { pause } from '#server/pipeline/pause.ts'
 import { pruneIdempotencyKeys } from '#server/store/idempotency-keys.ts'
 import {
   type PruneRequest,
@@ -72,10 +72,4 @@ async function walk(
     if (after !== null) await pause(pauseMs, signal)
   }
   return removed
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {
-    // Aborted: the caller looks at the signal.
-  })
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { pause } from '#server/pipeline/pause.ts'
 
 const pauseMs = { first: 250, longest: 5_000 }
 
@@ -11,7 +11,7 @@ export async function retryUntil<T>(
   work: () => Promise<T>,
   { failed }: { readonly failed: (error: unknown) => void },
 ): Promise<T> {
-  for (let pause = pauseMs.first; ; pause = Math.min(pause * 2, pauseMs.longest)) {
+  for (let wait = pauseMs.first; ; wait = Math.min(wait * 2, pauseMs.longest)) {
     const last = signal.aborted
     try {
       return await work()
@@ -20,6 +20,6 @@ export async function retryUntil<T>(
       failed(error)
     }
     // Aborted: no pause before the last try.
-    await sleep(pause, undefined, { signal }).catch(() => undefined)
+    await pause(wait, signal)
   }
 }

@@ -2,7 +2,8 @@
  * One running service: its PBX (started, or attached to) and the capture of it. A PBX that does not come up holds
  * nothing up: what is on disk is read all the same, and it is tried again.
  */
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { PbxConnection } from '#contracts/service.ts'
 import { type Directory, directoryOf } from '#server/domain/events/directory.ts'
@@ -16,6 +17,7 @@ import type { ManagedPbx, PbxLink } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
 import { createDoorbell, type Doorbell } from '#server/pipeline/doorbell.ts'
+import { aborted } from '#server/pipeline/pause.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
 import type { ServiceInside } from '#server/store/services.ts'
@@ -136,6 +138,8 @@ async function runManaged(
     // Nobody waits for it when we stop before it was up.
   })
   const files = instanceFolder(folder)
+  // Only a folder that is there can be watched. What is wrong with it, opening the PBX says.
+  await mkdir(dirname(files.celFile), { recursive: true, mode: 0o700 }).catch(() => undefined)
   const captureStop = new AbortController()
   const captured = capture(running, captureStop.signal, {
     celPath: files.celFile,
@@ -154,13 +158,6 @@ async function runManaged(
   // After the PBX: the calls that its stop hung up are its last rows, and are read before this ends.
   captureStop.abort()
   await captured
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }
 
 /** Until it is up, or we stop (null). */

@@ -1,0 +1,143 @@
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Event } from '#contracts/events/catalogue.ts'
+import { directoryOf } from '#server/domain/events/directory.ts'
+import { celColumns } from '#server/pbx/asterisk/cel-row.ts'
+import type { PbxLink } from '#server/pbx/pbx.ts'
+import { PbxError } from '#server/pbx/pbx-error.ts'
+import { type CaptureDeps, readAll, resume } from '#server/pipeline/capture-batch.ts'
+import { handleNews } from '#server/pipeline/capture-link.ts'
+
+let folder: string
+let events: Event[]
+let warnings: string[]
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'offhook-capture-'))
+  events = []
+  warnings = []
+})
+afterEach(async () => await rm(folder, { recursive: true }))
+
+const service = {
+  uuid: '6f1c2d34-0000-4000-8000-000000000001',
+  name: 'pbx1',
+  friendly_name: 'pbx1',
+  type: 'hosted_pbx',
+  country: null,
+} as const
+
+function depsWith(more: Partial<CaptureDeps> = {}): CaptureDeps {
+  const directory = directoryOf({ id: 'acc_1', name: 'main' }, service, null)
+  return {
+    celPath: join(folder, 'cel.csv'),
+    queueLogPath: join(folder, 'queue_log'),
+    beginAt: 'start',
+    trunks: () => new Set(['carrier']),
+    directory: () => directory,
+    link: null,
+    load: async () => ({ cursor: null, openCalls: [] }),
+    accept: async (batch) => void events.push(...batch.events),
+    tidy: null,
+    log: { info: () => undefined, warn: (_facts, message) => void warnings.push(message) },
+    now: () => Date.now(),
+    ...more,
+  }
+}
+
+function celRow(values: Partial<Record<(typeof celColumns)[number], string>>): string {
+  return `${celColumns.map((c) => `"${(values[c] ?? '').replaceAll('"', '""')}"`).join(',')}\n`
+}
+
+/** A caller who gives up in the queue: what CEL and queue_log write of it. */
+function queueCall(n: number) {
+  const at = 1_795_000_000 + n * 60
+  const UniqueID = `pbx1-${at}.${n}`
+  const row = (EventEnum: string, seconds: number, more = {}) =>
+    celRow({
+      EventType: EventEnum,
+      EventEnum,
+      EventTime: `${at + seconds}.000000`,
+      Num: '0288881234',
+      Exten: '1003',
+      Context: 'from-trunk',
+      ChanName: `PJSIP/carrier-${n.toString(16).padStart(8, '0')}`,
+      UniqueID,
+      LinkedID: UniqueID,
+      ...more,
+    })
+  const cel = [
+    row('CHAN_START', 0),
+    row('APP_START', 1, { AppName: 'Queue', AppData: 'sales,,,,60' }),
+    row('HANGUP', 30, { EventExtra: '{"hangupcause":16}' }),
+    row('CHAN_END', 30),
+  ]
+  const log = [
+    `${at + 1}|${UniqueID}|sales|NONE|ENTERQUEUE||0288881234|${(n % 9) + 1}\n`,
+    `${at + 30}|${UniqueID}|sales|NONE|ABANDON|1|1|29\n`,
+  ]
+  return { cel: cel.join(''), log: log.join('') }
+}
+
+test('after days of absence queue_log is read no further ahead than one batch', async () => {
+  const calls = Array.from({ length: 4_000 }, (_, n) => queueCall(n))
+  await appendFile(join(folder, 'cel.csv'), calls.map(({ cel }) => cel).join(''))
+  await appendFile(join(folder, 'queue_log'), calls.map(({ log }) => log).join(''))
+  let mostWaiting = 0
+  const accept: CaptureDeps['accept'] = async (batch) => {
+    events.push(...batch.events)
+    const { rest } = JSON.parse(batch.cursor) as { rest: string }
+    const { queueLog } = JSON.parse(rest) as { queueLog: unknown[] }
+    mostWaiting = Math.max(mostWaiting, queueLog.length)
+  }
+  await readAll(await resume(depsWith({ accept })))
+
+  const summaries = events.filter((event) => event.type === 'queue.call.summary')
+  expect(summaries.map(({ queue }) => queue.position)).toEqual(calls.map((_, n) => (n % 9) + 1))
+  expect(mostWaiting).toBeLessThan(calls.length * 0.75)
+})
+
+test('a line of queue_log that is no row is told once', async () => {
+  await appendFile(join(folder, 'queue_log'), 'what is this\n')
+  const capture = await resume(depsWith())
+  await readAll(capture)
+  await readAll(capture)
+  expect(warnings).toEqual(['capture: row not read'])
+})
+
+test('a failed commit loses no row of queue_log', async () => {
+  const { cel, log } = queueCall(3)
+  await appendFile(join(folder, 'cel.csv'), cel)
+  await appendFile(join(folder, 'queue_log'), log)
+  let away = true
+  const accept: CaptureDeps['accept'] = async (batch) => {
+    if (away) throw new Error('the disk is full')
+    events.push(...batch.events)
+  }
+  const capture = await resume(depsWith({ accept }))
+  await expect(readAll(capture)).rejects.toThrow('the disk is full')
+  away = false
+  await readAll(capture)
+  expect(events).toContainEqual(
+    expect.objectContaining({ queue: expect.objectContaining({ position: 4 }) }),
+  )
+})
+
+test('a link that is cut while its channels are listed holds up neither news nor reading', async () => {
+  const { cel } = queueCall(1)
+  const [start = ''] = cel.split(/(?<=\n)/)
+  await appendFile(join(folder, 'cel.csv'), start)
+  const link: PbxLink = {
+    run: async () => undefined,
+    listChannels: async () => {
+      throw new PbxError('not_connected', 'The connection to the PBX was lost.')
+    },
+  }
+  const capture = await resume(depsWith({ link }))
+  await readAll(capture)
+  capture.news.push({ kind: 'up', at: 1, bootedAt: 1 }, { kind: 'down', at: 2, reason: 'closed' })
+  await handleNews(capture)
+  expect(events.map(({ type }) => type).slice(-2)).toEqual(['service.link.up', 'service.link.down'])
+})
