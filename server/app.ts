@@ -236,7 +236,7 @@ export async function openApp(opening: Opening): Promise<App> {
     pbxFolder,
     now: Date.now,
   }
-  const demoSettings = config.demoPbx ? await findDemo(demoDeps, true) : null
+  const demoSettings = config.demoPbx ? await findDemo(demoDeps) : null
   if (demoSettings !== null) await needAsterisk(asterisk)
   services = parts.adopt(
     await openServices({ store, pbxFolder, asterisk, log, now: Date.now }),

@@ -34,16 +34,15 @@ export interface DemoDeps {
 }
 
 /**
- * The demo of this data folder; made when the account has no service at all and `create` is set. Null: there is none,
- * or its service was deleted.
+ * The demo of this data folder; made when the account has no service at all. Null: there is none, or its service was
+ * deleted.
  */
-export async function findDemo(deps: DemoDeps, create: boolean): Promise<DemoSettings | null> {
+export async function findDemo(deps: DemoDeps): Promise<DemoSettings | null> {
   const kept = await readSettings(deps.folder)
   if (kept !== null) {
     const service = await getService(deps.store, deps.accountId, kept.serviceUuid)
     return service === null ? null : kept
   }
-  if (!create) return null
   const { items } = await listServices(deps.store, deps.accountId, { limit: 2 })
   const [only] = items
   if (only === undefined) {

@@ -19,6 +19,7 @@ export interface RunningServices {
 export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServices> {
   const running = new Map<string, { inside: ServiceInside; runner: ServiceRunner }>()
   let turn: Promise<void> = Promise.resolve()
+  let closed = false
 
   const start = (inside: ServiceInside) => {
     const runner = startService(deps, inside)
@@ -31,6 +32,8 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
     await known?.runner.close()
   }
   const follow = async (uuid: string) => {
+    // The API answers longer than the services run: what it changes then is found by the next start.
+    if (closed) return
     const inside = (await listServicesInside(deps.store)).find((s) => s.service.uuid === uuid)
     const known = running.get(uuid)
     if (inside === undefined) return await stop(uuid)
@@ -45,7 +48,15 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
   }
 
   const first = await listServicesInside(deps.store)
-  await Promise.all(first.map((inside) => start(inside).tried))
+  const startOne = async (inside: ServiceInside) => {
+    try {
+      await start(inside).tried
+    } catch (error) {
+      // A stored document that this version does not understand must not keep the other PBXs down.
+      deps.log.warn({ service: inside.service.name, err: error }, 'service: not started')
+    }
+  }
+  await Promise.all(first.map(startOne))
   return {
     changed: (uuid) => {
       // One after the other: two quick changes must not run two captures of one file.
@@ -61,6 +72,7 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
         pbx: runner.state(),
       })),
     close: async () => {
+      closed = true
       await turn
       await Promise.all([...running.keys()].map(stop))
     },
