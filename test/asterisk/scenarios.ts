@@ -3,6 +3,22 @@
  * (`test/traces/<recording>`), with the same pauses: the live call must give what `test/traces/expected` says of the
  * recording, and what differs stands beside it here.
  */
+
+import {
+  after,
+  anna,
+  answersAfter,
+  answersAndHangsUp,
+  anyRefusal,
+  ben,
+  type Cast,
+  isBusy,
+  onlyRings,
+  phone,
+  talk,
+  untilTheyHangUp,
+  user,
+} from '#test/asterisk/people.ts'
 import {
   answered,
   awaitHangUp,
@@ -12,10 +28,8 @@ import {
   hangUp,
   press,
   redirectTo,
-  refusedWith,
   rejectWith,
   ringThenAnswer,
-  ringUntilCancelled,
   type Step,
   speak,
   transferTo,
@@ -23,62 +37,12 @@ import {
 } from '#test/support/sipp-scenario.ts'
 import type { ExpectedCall } from '#test/traces/expected/building-blocks.ts'
 
-type User = '201' | '202' | '203' | '204'
-
-export interface ScenarioCaller {
-  /** Over which line the call comes: the carrier’s, or a user’s phone. */
-  readonly line: 'carrier' | User
-  readonly number: string
-  readonly name?: string
-  readonly to: string
-  readonly steps: readonly Step[]
-  /** How long after the start of the scenario it calls; 0 unless told. */
-  readonly afterMs?: number
-}
-
-export interface ScenarioPhone {
-  readonly steps: readonly Step[]
-  /** How many calls it must get; 1 unless told. */
-  readonly calls?: number
-}
-
-export interface Scenario {
+export interface Scenario extends Cast {
   /** Folder of `test/traces` with the same call. */
   readonly recording: string
-  readonly callers: readonly ScenarioCaller[]
-  /** Who answers at the fixed addresses: the users’ phones, and the carrier for calls to outside. */
-  readonly phones?: { readonly [who in User | 'carrier']?: ScenarioPhone }
-  /** These users register first. */
-  readonly registers?: readonly User[]
   /** In what the expected call differs from that of the recording. */
   readonly differs?: Partial<ExpectedCall>
 }
-
-const anyRefusal = refusedWith(404, 403, 408, 480, 486, 487, 500, 502, 503, 600, 603)
-
-const anna = (to: string, ...steps: readonly Step[]): ScenarioCaller => ({
-  line: 'carrier',
-  number: '0301234567',
-  name: 'Anna Extern',
-  to,
-  steps,
-})
-const user = (line: User, to: string, ...steps: readonly Step[]): ScenarioCaller => ({
-  line,
-  number: line,
-  to,
-  steps,
-})
-const after = (ms: number, caller: ScenarioCaller): ScenarioCaller => ({ ...caller, afterMs: ms })
-const phone = (...steps: readonly Step[]): ScenarioPhone => ({ steps })
-
-/** Talks for so long, then hangs up. */
-const talk = (ms: number) => [answered, wait(ms), hangUp]
-const untilTheyHangUp = [answered, awaitHangUp]
-const answersAfter = (ms: number) => phone(ringThenAnswer(ms), awaitHangUp)
-const answersAndHangsUp = (ms: number) => phone(ringThenAnswer(1_000), wait(ms), hangUp)
-const onlyRings = phone(ringUntilCancelled)
-const isBusy = phone(rejectWith('486 Busy Here'))
 
 const answeredAndRefused: readonly Scenario[] = [
   {
@@ -130,7 +94,7 @@ const answeredAndRefused: readonly Scenario[] = [
       {
         ...anna('1007', ...talk(2_000)),
         // biome-ignore lint/suspicious/noTemplateCurlyInString: that is the attack
-        name: 'Eve "Q", \\ a;b &cause=17&from=1&did=9 %0D%0A ${HANGUPCAUSE} <b>x</b> 😀',
+        name: 'Eve "Q", \\ a;b &cause=17&from=1&did=9 %0D%0A ${HANGUPCAUSE} <b>x</b> 😀 \'q',
       },
     ],
     phones: { 201: answersAfter(1_000) },
@@ -215,10 +179,7 @@ const queue: readonly Scenario[] = [
   },
   {
     recording: '28f-queue-two-callers',
-    callers: [
-      anna('1003', ...talk(5_000)),
-      after(500, { ...anna('1003', ...talk(5_000)), number: '0307654321', name: 'Ben Extern' }),
-    ],
+    callers: [anna('1003', ...talk(5_000)), after(500, ben('1003', ...talk(5_000)))],
     phones: { 201: answersAfter(1_000), 202: answersAfter(1_000) },
   },
   {

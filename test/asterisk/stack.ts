@@ -3,7 +3,7 @@
  * document, a webhook for everything, and a receiver that verifies what arrives. Phones and carrier are sipp.
  */
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CreatedWebhook } from '#contracts/api.ts'
 import type { Delivery } from '#contracts/delivery.ts'
@@ -48,7 +48,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   })
   const webhook = await createWebhook(offhook, receiver, service, { secret, ...options.webhook })
   await offhook.api('PUT', `/services/${service.uuid}/pbx`, documentFor(ports))
-  await linkUp(receiver, 0)
+  await receiver.waitFor(
+    (requests) => requests.some(({ event }) => event?.type === 'service.link.up'),
+    'the link to the PBX',
+    60_000,
+  )
   const opened = parts.move()
   return {
     offhook,
@@ -86,15 +90,6 @@ export async function createWebhook(
   })
 }
 
-/** Waits until the receiver has heard of a link that came up, in a request after the first `seen`. */
-export async function linkUp(receiver: Receiver, seen: number): Promise<void> {
-  await receiver.waitFor(
-    (requests) => requests.slice(seen).some(({ event }) => event?.type === 'service.link.up'),
-    'the link to the PBX being up',
-    60_000,
-  )
-}
-
 async function choosePorts(): Promise<PbxPorts> {
   return {
     sip: await freeUdpPort(),
@@ -121,6 +116,15 @@ function documentFor(ports: PbxPorts) {
 
 export async function asteriskPid({ pbx }: Pick<Stack, 'pbx'>): Promise<number> {
   return Number((await readFile(pbx.pidFile, 'utf8')).trim())
+}
+
+/** Ids of the processes that have the data folder, or something in it, in their command line. */
+export async function processesOf({ offhook }: Pick<Stack, 'offhook'>): Promise<string[]> {
+  const all = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(
+    all.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  )
+  return all.filter((_, at) => lines[at]?.includes(offhook.dataFolder))
 }
 
 /** Every event that was stored, oldest first. */
