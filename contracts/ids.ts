@@ -3,7 +3,6 @@ import { z } from 'zod'
 /** The prefix of each kind of id, so that a stray id in a log says what it names. */
 export const idPrefixes = {
   account: 'acc',
-  service: 'svc',
   webhook: 'wh',
   event: 'evt',
   delivery: 'dlv',

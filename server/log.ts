@@ -11,10 +11,6 @@ export interface Log extends AsyncDisposable {
   readonly logger: Logger
 }
 
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
-}
-
 /**
  * Opens the log: JSON lines to `path`, or to stderr where it is null. Writing is asynchronous, so that a slow disk
  * does not hold up the event loop; a full one loses log lines and nothing else.
@@ -24,9 +20,15 @@ export function openLog(level: Config['logLevel'], path: string | null): Log {
   const destination = pino.destination({ dest: path ?? 2, sync: path === null, mode: 0o600 })
   destination.on('error', () => undefined)
   const timer = setInterval(() => {
-    if (path === null || sizeOf(path) < mostBytes) return
-    renameSync(path, `${path}.1`)
-    destination.reopen()
+    if (path === null) return
+    try {
+      const { size } = statSync(path)
+      if (size < mostBytes) return
+      renameSync(path, `${path}.1`)
+      destination.reopen()
+    } catch {
+      // A log that cannot be looked at or renamed grows on; thrown out of a timer this would end the server.
+    }
   }, sizeCheckMs)
   timer.unref()
   return {

@@ -1,11 +1,9 @@
 /** What can go wrong between Offhook and a PBX, told apart so that callers can decide and people can mend it. */
 export type PbxErrorCode =
   | 'asterisk_missing'
-  | 'asterisk_version'
   | 'folder_unwritable'
   | 'port_in_use'
   | 'start_failed'
-  | 'foreign_process'
   | 'not_connected'
   | 'no_answer'
   | 'refused'

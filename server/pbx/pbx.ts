@@ -1,5 +1,6 @@
 /**
- * What a PBX is to the rest of Offhook. The pipeline sees these types and nothing of Asterisk.
+ * What a running PBX is to the rest of Offhook. How its record is read belongs to the product (`asterisk/log-tail.ts`,
+ * `cel-row.ts`); it ends in the rows of `domain/calls/rows.ts`.
  *
  * A PBX has two sides. Its durable record (files on disk, read by cursor) is the only source of events. The link is a
  * doorbell and carries commands: everything that it tells may be missed without harm.

@@ -29,10 +29,6 @@ export function callUuid(serviceUuid: string, callId: string): string {
   return namedUuid(serviceUuid, `call ${callId}`)
 }
 
-export function userUuid(serviceUuid: string, extension: string): string {
-  return namedUuid(serviceUuid, `user ${extension}`)
-}
-
 /** `evt_` and 26 characters (130 bits) of the hash of what the event is about. */
 export function eventId(serviceUuid: string, about: string): string {
   const hash = createHash('sha256').update(`${serviceUuid} ${about}`).digest()

@@ -43,6 +43,9 @@ import {
 } from '#server/pbx/asterisk/process.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 
+/** As long as a PBX may take. */
+const bootTimeoutMs = 60_000
+
 export interface DemoWorldOptions {
   /** Absolute path; made when absent. */
   readonly folder: string
@@ -118,9 +121,10 @@ export async function openDemoWorld(options: DemoWorldOptions): Promise<DemoWorl
     await link.close()
     await stopProcess(world)
   }
+  const enough = new AbortController()
   try {
     await Promise.race([
-      isUp(link),
+      isUp(link, enough.signal),
       world.gone.then(async (how) => {
         const said = await lastWords(folder)
         throw new PbxError('start_failed', `The demo phones did not start: ${how}. ${said}`)
@@ -129,6 +133,8 @@ export async function openDemoWorld(options: DemoWorldOptions): Promise<DemoWorl
   } catch (error) {
     await close()
     throw error
+  } finally {
+    enough.abort()
   }
   return {
     placeTestCall: (call) => place(link, call),
@@ -141,8 +147,15 @@ export async function openDemoWorld(options: DemoWorldOptions): Promise<DemoWorl
   }
 }
 
-async function isUp(link: AmiLink): Promise<void> {
-  while (!link.client.isUp()) await sleep(20)
+async function isUp(link: AmiLink, signal: AbortSignal): Promise<void> {
+  const latest = performance.now() + bootTimeoutMs
+  while (!link.client.isUp()) {
+    if (performance.now() > latest) {
+      const seconds = bootTimeoutMs / 1000
+      throw new PbxError('start_failed', `The demo phones were not ready after ${seconds} seconds.`)
+    }
+    await sleep(20, undefined, { signal })
+  }
 }
 
 async function place(link: AmiLink, call: TestCall): Promise<void> {
