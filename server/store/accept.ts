@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
+import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
 
@@ -40,12 +41,10 @@ export async function acceptEvents(store: Store, acceptance: Acceptance): Promis
 }
 
 export async function acceptTogether(
-  store: Store,
+  store: Pick<Store, 'transact' | 'ringDue'>,
   acceptances: readonly Acceptance[],
 ): Promise<readonly Accepted[]> {
-  const accepted = await store.write
-    .transaction()
-    .execute(async (trx) => await acceptInto(trx, store, acceptances))
+  const accepted = await store.transact('accept', 'durable', acceptances)
   if (accepted.some((a) => a.deliveries > 0)) store.ringDue()
   return accepted
 }
@@ -59,14 +58,14 @@ interface NewDelivery {
   readonly now: number
 }
 
-/** The statements of `acceptEvents`, as part of a transaction that also does something else. */
+/** The transaction of `acceptEvents`; also a part of others. */
 export async function acceptInto(
   trx: Trx,
-  store: Pick<Store, 'facts' | 'matching'>,
+  context: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<readonly Accepted[]> {
-  const fired = await fireAll(trx, store, acceptances)
-  const numbers = await insertEvents(trx, store, acceptances)
+  const fired = await fireAll(trx, context, acceptances)
+  const numbers = await insertEvents(trx, context, acceptances)
   const deliveries: NewDelivery[] = []
   const bodies: { event: number; body: string }[] = []
   const accepted = acceptances.map(({ accountId, events, now }, i) => {
@@ -96,21 +95,21 @@ export async function acceptInto(
       deliveries: deliveries.length - before.deliveries,
     }
   })
-  if (bodies.length > 0) await insertBodies(trx, store, bodies)
-  if (deliveries.length > 0) await insertDeliveries(trx, store, deliveries)
-  await storeCaptures(trx, store, acceptances)
+  if (bodies.length > 0) await insertBodies(trx, context, bodies)
+  if (deliveries.length > 0) await insertDeliveries(trx, context, deliveries)
+  await storeCaptures(trx, context, acceptances)
   return accepted
 }
 
 /** For each acceptance, for each of its events: the webhooks that it fires. */
 async function fireAll(
   trx: Trx,
-  store: Pick<Store, 'matching'>,
+  { matching: cache }: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<readonly (readonly (readonly StoredMatching[])[])[]> {
   const fired: (readonly StoredMatching[])[][] = []
   for (const { accountId, serviceUuid, events } of acceptances) {
-    const matching = await matchingOf(trx, store.matching, accountId)
+    const matching = await matchingOf(trx, cache, accountId)
     if (matching === null || (serviceUuid !== null && !matching.services.has(serviceUuid))) {
       throw new StoreError('service_gone', `The service ${serviceUuid ?? accountId} was deleted.`)
     }
@@ -122,7 +121,7 @@ async function fireAll(
 /** Inserts those that are new and returns their numbers by event id. */
 async function insertEvents(
   trx: Trx,
-  { facts }: Pick<Store, 'facts'>,
+  { facts }: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<Map<string, number>> {
   const rows = acceptances.flatMap(({ accountId, events, now }) =>
@@ -150,7 +149,7 @@ async function insertEvents(
 
 async function insertBodies(
   trx: Trx,
-  { facts }: Pick<Store, 'facts'>,
+  { facts }: ProcedureContext,
   bodies: readonly object[],
 ): Promise<void> {
   await sql`
@@ -162,7 +161,7 @@ async function insertBodies(
 /** In the order of the events: `delivery.seq` is what the order within a call goes by. */
 async function insertDeliveries(
   trx: Trx,
-  { facts }: Pick<Store, 'facts'>,
+  { facts }: ProcedureContext,
   deliveries: readonly NewDelivery[],
 ): Promise<void> {
   await sql`
@@ -189,7 +188,7 @@ async function insertDeliveries(
 
 async function storeCaptures(
   trx: Trx,
-  { facts }: Pick<Store, 'facts'>,
+  { facts }: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<void> {
   const gone: object[] = []

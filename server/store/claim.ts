@@ -17,6 +17,7 @@ import { randomBytes } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import { earliestDue } from '#server/store/lanes.ts'
+import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
 
 export interface ClaimRequest {
@@ -84,22 +85,29 @@ interface Candidate {
 }
 
 export async function claimDue(store: Store, request: ClaimRequest): Promise<Claim> {
-  return await store.writeRelaxed.transaction().execute(async (trx) => {
-    const lanes = await dueLanes(trx, store, request)
-    if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx, request) }
-    const share = Math.max(leastShare, Math.ceil(request.limit / lanes.length))
-    const wanted = lanes.map((lane) => ({ lane, limit: Math.min(lane.room, share) }))
-    const candidates = await findDue(trx, wanted, request.now)
-    const taken = choose(wanted, candidates, request)
-    const claimId = randomBytes(12).toString('base64url')
-    const leases = taken.flatMap(({ lane, deliveries }) => leasesOf(lane, deliveries, claimId))
-    if (leases.length > 0) await lease(trx, store, leases, request.now)
-    await moveOn(trx, store, taken, request.now)
-    const failingLimit = request.failingLimit - leases.filter((l) => l.webhook.failing).length
-    const nextDue =
-      leases.length < request.limit ? await nextDueIn(trx, { failingLimit }) : request.now
-    return { leases, nextDue }
-  })
+  return await store.transact('claim', 'relaxed', request)
+}
+
+/** The transaction of `claimDue`. */
+export async function claimInto(
+  trx: Trx,
+  context: ProcedureContext,
+  request: ClaimRequest,
+): Promise<Claim> {
+  const lanes = await dueLanes(trx, context, request)
+  if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx, request) }
+  const share = Math.max(leastShare, Math.ceil(request.limit / lanes.length))
+  const wanted = lanes.map((lane) => ({ lane, limit: Math.min(lane.room, share) }))
+  const candidates = await findDue(trx, wanted, request.now)
+  const taken = choose(wanted, candidates, request)
+  const claimId = randomBytes(12).toString('base64url')
+  const leases = taken.flatMap(({ lane, deliveries }) => leasesOf(lane, deliveries, claimId))
+  if (leases.length > 0) await lease(trx, context, leases, request.now)
+  await moveOn(trx, context, taken, request.now)
+  if (leases.length === request.limit) return { leases, nextDue: request.now }
+  const failing = leases.filter((l) => l.webhook.failing).length
+  const rest = { failingLimit: request.failingLimit - failing }
+  return { leases, nextDue: await nextDueIn(trx, rest) }
 }
 
 /** When the earliest lane with room is due, epoch ms; null: none will be by the passing of time alone. */
@@ -121,7 +129,7 @@ async function nextDueIn(
 
 async function dueLanes(
   trx: Trx,
-  { facts }: Store,
+  { facts }: ProcedureContext,
   { now, limit, failingLimit }: ClaimRequest,
 ): Promise<readonly Lane[]> {
   const rows = await sql<Lane>`
@@ -233,7 +241,7 @@ function leasesOf(lane: Lane, deliveries: readonly Candidate[], claimId: string)
 
 async function lease(
   trx: Trx,
-  { facts }: Store,
+  { facts }: ProcedureContext,
   leases: readonly Lease[],
   now: number,
 ): Promise<void> {
@@ -252,7 +260,7 @@ async function lease(
 
 async function moveOn(
   trx: Trx,
-  { facts }: Store,
+  { facts }: ProcedureContext,
   taken: readonly Taken[],
   now: number,
 ): Promise<void> {

@@ -10,6 +10,7 @@ import type { NextState } from '#server/domain/next-state.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain } from '#server/store/lanes.ts'
+import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import { disableWebhookAutomatically } from '#server/store/webhooks.ts'
 
@@ -42,27 +43,34 @@ export async function finishAttempt(store: Store, finish: Finish): Promise<boole
 }
 
 export async function finishTogether(
-  store: Store,
+  store: Pick<Store, 'transact' | 'ringDue'>,
   finishes: readonly Finish[],
 ): Promise<readonly boolean[]> {
-  const done = await store.write.transaction().execute(async (trx) => {
-    const seqs = await moveDeliveries(trx, store, finishes)
-    const mine = finishes.filter((finish) => seqs.has(finish.deliverySeq))
-    if (mine.length > 0) {
-      await insertAttempts(trx, store, mine)
-      await updateLanes(trx, store, mine)
-      await disableGone(trx, store, mine)
-    }
-    return finishes.map((finish) => seqs.has(finish.deliverySeq))
-  })
+  const done = await store.transact('finish', 'durable', finishes)
   store.ringDue()
   return done
+}
+
+/** The transaction of `finishAttempt`: for each, whether it was written. */
+export async function finishInto(
+  trx: Trx,
+  context: ProcedureContext,
+  finishes: readonly Finish[],
+): Promise<readonly boolean[]> {
+  const seqs = await moveDeliveries(trx, context, finishes)
+  const mine = finishes.filter((finish) => seqs.has(finish.deliverySeq))
+  if (mine.length > 0) {
+    await insertAttempts(trx, context, mine)
+    await updateLanes(trx, context, mine)
+    await disableGone(trx, context, mine)
+  }
+  return finishes.map((finish) => seqs.has(finish.deliverySeq))
 }
 
 /** The numbers of the deliveries that were still leased to these claims. */
 async function moveDeliveries(
   trx: Trx,
-  { facts }: Store,
+  { facts }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<ReadonlySet<number>> {
   const rows = finishes.map(({ deliverySeq, claimId, next, now }) => ({
@@ -88,7 +96,7 @@ async function moveDeliveries(
 
 async function insertAttempts(
   trx: Trx,
-  { facts }: Store,
+  { facts }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<void> {
   const rows = finishes.map(({ deliverySeq, attempt, next }) =>
@@ -133,7 +141,11 @@ function attemptRow(delivery: number, attempt: AttemptRecord, next: NextState) {
 }
 
 /** Gives the slots back and makes the lanes due again where something waits. */
-async function updateLanes(trx: Trx, { facts }: Store, finishes: readonly Finish[]): Promise<void> {
+async function updateLanes(
+  trx: Trx,
+  { facts }: ProcedureContext,
+  finishes: readonly Finish[],
+): Promise<void> {
   const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)].sort()
   const rows = byWebhook.map(([webhook, group]) => {
     const lastSuccess = group.findLastIndex((finish) => finish.attempt.outcome.ok)
@@ -159,7 +171,11 @@ async function updateLanes(trx: Trx, { facts }: Store, finishes: readonly Finish
 }
 
 /** Disables the webhooks that answered "gone", and tells it as an event of the account. */
-async function disableGone(trx: Trx, store: Store, finishes: readonly Finish[]): Promise<void> {
+async function disableGone(
+  trx: Trx,
+  context: ProcedureContext,
+  finishes: readonly Finish[],
+): Promise<void> {
   for (const { webhookId, next, deliverySeq, now } of finishes) {
     const reason = next.state === 'exhausted' ? next.disableWebhook : null
     if (reason === null) continue
@@ -175,6 +191,6 @@ async function disableGone(trx: Trx, store: Store, finishes: readonly Finish[]):
       cursor: null,
       now,
     }
-    await acceptInto(trx, store, [acceptance])
+    await acceptInto(trx, context, [acceptance])
   }
 }

@@ -5,11 +5,10 @@ import { type Acceptance, type Accepted, acceptTogether } from '#server/store/ac
 import { sqliteFacts } from '#server/store/dialect.ts'
 import { type Finish, finishTogether } from '#server/store/finish.ts'
 import { createGroupCommit } from '#server/store/group-commit.ts'
-import { createMatchingCache } from '#server/store/matching.ts'
 import { migrate } from '#server/store/migrate.ts'
 import type { Tables } from '#server/store/schema.ts'
 import { readOrMakeKey, type SecretBox, secretBox } from '#server/store/secrets.ts'
-import { createTurnstile, sqliteDialect } from '#server/store/sqlite-dialect.ts'
+import { createTurnstile, sqliteDialect, type Turnstile } from '#server/store/sqlite-dialect.ts'
 import { type SqliteThread, startSqliteThread } from '#server/store/sqlite-thread.ts'
 import type { Store } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
@@ -55,15 +54,28 @@ export async function openStore({ url, keyPath, beside }: StoreOptions): Promise
     await checkKey(write, secrets)
     return assemble({
       write,
-      writeRelaxed: new Kysely<Tables>({ dialect: sqliteDialect(writer, turnstile, 'relaxed') }),
+      transact: inTurn(writer, turnstile),
       read: new Kysely<Tables>({ dialect: sqliteDialect(reader, createTurnstile(), 'snapshot') }),
       secrets,
       threads: [reader, writer],
+      turnstile,
     })
   } catch (error) {
     await reader?.close()
     await writer.close()
     throw error
+  }
+}
+
+/** Calls take turns with the transactions that are made statement by statement. */
+function inTurn(writer: SqliteThread, turnstile: Turnstile): Store['transact'] {
+  return async (name, durability, request) => {
+    await turnstile.enter()
+    try {
+      return await writer.call(name, durability, request)
+    } finally {
+      turnstile.leave()
+    }
   }
 }
 
@@ -139,17 +151,27 @@ async function checkKey(db: Kysely<Tables>, secrets: SecretBox): Promise<void> {
   }
 }
 
-interface Parts extends Pick<Store, 'read' | 'write' | 'writeRelaxed' | 'secrets'> {
+interface Parts extends Pick<Store, 'read' | 'write' | 'transact' | 'secrets'> {
   /** Closed in this order. */
   readonly threads: readonly SqliteThread[]
+  readonly turnstile: Turnstile
 }
 
-function assemble({ threads, ...parts }: Parts): Store {
+function assemble({ threads, turnstile, ...parts }: Parts): Store {
   const listeners = new Set<() => void>()
+  let closing: Promise<void> | null = null
+
+  async function close(): Promise<void> {
+    // After the transaction under way; later ones find the store closed.
+    await turnstile.enter()
+    for (const thread of threads) await thread.close()
+    turnstile.leave()
+    for (const db of [parts.read, parts.write]) await db.destroy()
+  }
+
   const store: Store = {
     ...parts,
     facts: sqliteFacts,
-    matching: createMatchingCache(),
     accepting: createGroupCommit<Acceptance, Accepted>({
       commit: async (items) => await acceptTogether(store, items),
       weigh: (item) => item.events.length + 1,
@@ -170,9 +192,9 @@ function assemble({ threads, ...parts }: Parts): Store {
     ringDue() {
       for (const listener of listeners) listener()
     },
-    async close() {
-      for (const db of [parts.read, parts.writeRelaxed, parts.write]) await db.destroy()
-      for (const thread of threads) await thread.close()
+    close: async () => {
+      closing ??= close()
+      await closing
     },
   }
   return store

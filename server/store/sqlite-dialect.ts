@@ -9,8 +9,13 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { Begin } from '#server/store/sqlite-protocol.ts'
-import type { SqliteThread } from '#server/store/sqlite-thread.ts'
+import type { Begin, StatementRequest, StatementResult } from '#server/store/sqlite-protocol.ts'
+
+/** A SQLite connection: on a thread of its own, or in this one. */
+export interface SqliteConnection {
+  readonly run: (statement: Omit<StatementRequest, 'id'>) => Promise<StatementResult>
+  readonly rollback: () => Promise<void>
+}
 
 /** Lends one thing to one borrower at a time, first come first served. */
 export interface Turnstile {
@@ -38,18 +43,18 @@ export function createTurnstile(): Turnstile {
 }
 
 interface ThreadConnection extends DatabaseConnection {
-  /** Set by `beginTransaction`; travels with the first statement, which saves a trip to the thread. */
+  /** Set by `beginTransaction`; goes with the first statement, which saves a trip to the thread. */
   toBegin: Begin | null
 }
 
-function connectionTo(thread: SqliteThread): ThreadConnection {
+function connectionTo(sqlite: SqliteConnection): ThreadConnection {
   return {
     toBegin: null,
     async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
       const begin = this.toBegin
       this.toBegin = null
       const parameters = query.parameters as readonly SQLInputValue[]
-      const { rows, changes, insertedKey } = await thread.run({
+      const { rows, changes, insertedKey } = await sqlite.run({
         begin,
         sql: query.sql,
         parameters,
@@ -68,11 +73,15 @@ function connectionTo(thread: SqliteThread): ThreadConnection {
 }
 
 /**
- * Kysely on a SQLite thread. Several of these can share a thread, one for each way to begin; the turnstile keeps their
+ * Kysely on a SQLite connection. Several of these can share one, one for each way to begin; the turnstile keeps their
  * transactions apart, since a SQLite connection knows one transaction at a time.
  */
-export function sqliteDialect(thread: SqliteThread, turnstile: Turnstile, begin: Begin): Dialect {
-  const connection = connectionTo(thread)
+export function sqliteDialect(
+  sqlite: SqliteConnection,
+  turnstile: Turnstile,
+  begin: Begin,
+): Dialect {
+  const connection = connectionTo(sqlite)
   const driver: Driver = {
     async init() {},
     async acquireConnection() {
@@ -85,12 +94,12 @@ export function sqliteDialect(thread: SqliteThread, turnstile: Turnstile, begin:
     async commitTransaction() {
       // A transaction without a statement was never begun.
       if (connection.toBegin === null)
-        await thread.run({ begin: null, sql: 'commit', parameters: [] })
+        await sqlite.run({ begin: null, sql: 'commit', parameters: [] })
       connection.toBegin = null
     },
     async rollbackTransaction() {
       connection.toBegin = null
-      await thread.rollback()
+      await sqlite.rollback()
     },
     async releaseConnection() {
       turnstile.leave()

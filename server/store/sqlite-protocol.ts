@@ -1,11 +1,8 @@
 /** What is said between the event loop (`sqlite-thread.ts`) and the thread that owns a connection (`sqlite-worker.ts`). */
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
-
-/**
- * `durable`: the commit returns after the disk has it (fsync). `relaxed`: the commit survives a kill of the process
- * but not a power cut; for what is done again when it is lost, such as leases.
- */
-export type Durability = 'durable' | 'relaxed'
+import type { Durability } from '#server/store/durability.ts'
+import type { ProcedureName } from '#server/store/procedures.ts'
+import type { StoreErrorCode } from '#server/store/store-error.ts'
 
 /** How a transaction begins; `snapshot`: reads only, all of one state. */
 export type Begin = Durability | 'snapshot'
@@ -25,6 +22,14 @@ export interface StatementRequest {
   readonly parameters: readonly SQLInputValue[]
 }
 
+/** A whole transaction of `procedures.ts`; its request and result are what the procedure takes and gives. */
+export interface CallRequest {
+  readonly id: number
+  readonly call: ProcedureName
+  readonly durability: Durability
+  readonly request: unknown
+}
+
 /** Ends the transaction, or does nothing where the database has ended it already (a full disk does). */
 export interface RollbackRequest {
   readonly id: number
@@ -36,7 +41,7 @@ export interface CloseRequest {
   readonly close: true
 }
 
-export type WorkerRequest = StatementRequest | RollbackRequest | CloseRequest
+export type WorkerRequest = StatementRequest | CallRequest | RollbackRequest | CloseRequest
 
 export interface StatementResult {
   readonly rows: readonly Readonly<Record<string, SQLOutputValue>>[]
@@ -44,14 +49,15 @@ export interface StatementResult {
   readonly insertedKey: number
 }
 
-/** SQLite's own error; `errcode` is its extended result code. */
+/** SQLite's own error by its extended result code, or one that a procedure threw by its `StoreErrorCode`. */
 export interface WorkerFailure {
   readonly message: string
   readonly errcode: number | null
+  readonly code: StoreErrorCode | null
 }
 
 export type WorkerReply =
-  | { readonly id: number; readonly result: StatementResult }
+  | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: WorkerFailure }
 
 /** Told once after start: the connection is open, or why not. `locked`: another process has the database. */

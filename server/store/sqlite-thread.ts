@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import type { Durability } from '#server/store/durability.ts'
+import type { ProcedureName, ProcedureRequest, ProcedureResult } from '#server/store/procedures.ts'
+import type { SqliteConnection } from '#server/store/sqlite-dialect.ts'
 import type {
   ConnectionSettings,
-  StatementRequest,
   StatementResult,
   WorkerFailure,
   WorkerGreeting,
@@ -12,9 +14,13 @@ import type {
 import { StoreError, type StoreErrorCode } from '#server/store/store-error.ts'
 
 /** A SQLite connection on a thread of its own, as the event loop sees it. */
-export interface SqliteThread {
-  readonly run: (statement: Omit<StatementRequest, 'id'>) => Promise<StatementResult>
-  readonly rollback: () => Promise<void>
+export interface SqliteThread extends SqliteConnection {
+  /** Runs a whole transaction there. */
+  readonly call: <N extends ProcedureName>(
+    name: N,
+    durability: Durability,
+    request: ProcedureRequest<N>,
+  ) => Promise<ProcedureResult<N>>
   /** Closes the connection and ends the thread. */
   readonly close: () => Promise<void>
 }
@@ -31,6 +37,7 @@ const refusals: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
 }
 
 function storeError(failure: WorkerFailure, path: string): StoreError {
+  if (failure.code !== null) return new StoreError(failure.code, failure.message)
   const [code, says] = refusals[(failure.errcode ?? 0) & 0xff] ?? ['database_failed', '']
   const what = `${says === '' ? 'The database refused a statement.' : says} (${path}: ${failure.message})`
   return new StoreError(code, what, { cause: failure })
@@ -80,7 +87,7 @@ export async function startSqliteThread(settings: ConnectionSettings): Promise<S
 }
 
 function converse(worker: Worker, path: string): SqliteThread {
-  const waiting = new Map<number, PromiseWithResolvers<StatementResult>>()
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
   let ended: StoreError | null = null
 
@@ -98,9 +105,9 @@ function converse(worker: Worker, path: string): SqliteThread {
   worker.on('error', end)
   worker.on('exit', end)
 
-  const ask = async (request: WorkerRequest): Promise<StatementResult> => {
+  const ask = async (request: WorkerRequest): Promise<unknown> => {
     if (ended !== null) throw ended
-    const question = Promise.withResolvers<StatementResult>()
+    const question = Promise.withResolvers<unknown>()
     waiting.set(request.id, question)
     worker.postMessage(request)
     return await question.promise
@@ -110,7 +117,13 @@ function converse(worker: Worker, path: string): SqliteThread {
     return last
   }
   return {
-    run: async (statement) => await ask({ id: nextId(), ...statement }),
+    // The worker answers in kind; both ends are of this program, and of one version.
+    run: async (statement) => (await ask({ id: nextId(), ...statement })) as StatementResult,
+    call: async <N extends ProcedureName>(
+      call: N,
+      durability: Durability,
+      request: ProcedureRequest<N>,
+    ) => (await ask({ id: nextId(), call, durability, request })) as ProcedureResult<N>,
     rollback: async () => {
       await ask({ id: nextId(), rollback: true })
     },

@@ -2,14 +2,16 @@
  * The thread that owns one SQLite connection. node:sqlite is synchronous: a commit waits for the disk (2 to 4 ms with
  * fsync), and on the event loop everything else would wait with it.
  *
- * Statements are run in the order in which they come. Whoever sends them keeps transactions apart.
+ * Statements and whole transactions are run in the order in which they come. Whoever sends them keeps those apart that
+ * do not belong together.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Durability } from '#server/store/durability.ts'
+import type { serveProcedures } from '#server/store/sqlite-procedures.ts'
 import type {
   Begin,
   ConnectionSettings,
-  Durability,
   StatementRequest,
   StatementResult,
   WorkerFailure,
@@ -17,6 +19,7 @@ import type {
   WorkerReply,
   WorkerRequest,
 } from '#server/store/sqlite-protocol.ts'
+import { StoreError } from '#server/store/store-error.ts'
 
 interface Prepared {
   readonly statement: StatementSync
@@ -32,7 +35,7 @@ const sqliteBusy = 5
 function failureOf(error: unknown): WorkerFailure {
   const message = error instanceof Error ? error.message : String(error)
   const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : null
-  return { message, errcode }
+  return { message, errcode, code: error instanceof StoreError ? error.code : null }
 }
 
 /**
@@ -54,6 +57,8 @@ function openDatabase({ path, access }: ConnectionSettings): DatabaseSync {
   if (access === 'write') {
     db.exec('pragma journal_mode = wal')
     db.exec('pragma synchronous = full')
+    // 16 MiB of log: the same pages (heads of indexes, lanes) are written over and over, and then copied once.
+    db.exec('pragma wal_autocheckpoint = 4096')
   }
   // 64 MiB of pages at most, taken as needed.
   db.exec('pragma cache_size = -65536')
@@ -98,7 +103,7 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
     if (how !== null) db.exec('begin immediate')
   }
 
-  function run(request: StatementRequest): StatementResult {
+  function run(request: Omit<StatementRequest, 'id'>): StatementResult {
     begin(request.begin)
     const { statement, returnsRows } = prepare(request.sql)
     if (returnsRows) {
@@ -114,12 +119,25 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
     lock?.close()
   }
 
-  const nothing: StatementResult = { rows: [], changes: 0, insertedKey: 0 }
-  return (request: WorkerRequest): StatementResult => {
-    if ('sql' in request) return run(request)
-    if ('close' in request) close()
-    else if (db.isTransaction) db.exec('rollback')
-    return nothing
+  function rollback(): void {
+    if (db.isTransaction) db.exec('rollback')
+  }
+
+  return { run, rollback, close }
+}
+
+type Statements = ReturnType<typeof serveStatements>
+
+function serveAll(statements: Statements) {
+  // Loaded with the first call: half of the program hangs on it, and a reading thread never gets one.
+  let calls: ReturnType<typeof serveProcedures> | null = null
+  return async (request: WorkerRequest): Promise<unknown> => {
+    if ('sql' in request) return statements.run(request)
+    if ('call' in request) {
+      calls ??= (await import('#server/store/sqlite-procedures.ts')).serveProcedures(statements)
+      return await calls(request)
+    }
+    return 'close' in request ? statements.close() : statements.rollback()
   }
 }
 
@@ -133,7 +151,7 @@ function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => 
     return null
   }
   try {
-    const serve = serveStatements(openDatabase(settings), lock)
+    const serve = serveAll(serveStatements(openDatabase(settings), lock))
     say({ ready: true })
     return serve
   } catch (error) {
@@ -146,11 +164,11 @@ function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => 
 const port = parentPort
 if (port === null) throw new Error('sqlite-worker.ts is run as a worker thread')
 const serve = start(workerData as ConnectionSettings, (greeting) => port.postMessage(greeting))
-port.on('message', (request: WorkerRequest) => {
+port.on('message', async (request: WorkerRequest) => {
   if (serve === null) return
   let reply: WorkerReply
   try {
-    reply = { id: request.id, result: serve(request) }
+    reply = { id: request.id, result: await serve(request) }
   } catch (error) {
     reply = { id: request.id, failure: failureOf(error) }
   }

@@ -1,9 +1,10 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Acceptance, Accepted } from '#server/store/accept.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
+import type { Durability } from '#server/store/durability.ts'
 import type { Finish } from '#server/store/finish.ts'
 import type { GroupCommit } from '#server/store/group-commit.ts'
-import type { MatchingCache } from '#server/store/matching.ts'
+import type { ProcedureName, ProcedureRequest, ProcedureResult } from '#server/store/procedures.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 
@@ -14,10 +15,13 @@ export interface Store {
   readonly read: Kysely<Tables>
   /** Commits that are on disk when they return. */
   readonly write: Kysely<Tables>
-  /** Commits that survive a kill of the process but not a power cut: only for what is then done again. */
-  readonly writeRelaxed: Kysely<Tables>
+  /** Runs a transaction of the hot path where the connection is. */
+  readonly transact: <N extends ProcedureName>(
+    name: N,
+    durability: Durability,
+    request: ProcedureRequest<N>,
+  ) => Promise<ProcedureResult<N>>
   readonly secrets: SecretBox
-  readonly matching: MatchingCache
   readonly accepting: GroupCommit<Acceptance, Accepted>
   readonly finishing: GroupCommit<Finish, boolean>
   /** Calls `listener` whenever this process made a delivery due earlier than the lanes said; returns how to stop. */

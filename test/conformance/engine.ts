@@ -4,7 +4,7 @@ import type { EventOf } from '#contracts/events/catalogue.ts'
 import type { Lease } from '#server/store/claim.ts'
 import { reapAtStart } from '#server/store/reap.ts'
 import type { Store } from '#server/store/store.ts'
-import { setWebhookEnabled } from '#server/store/webhooks.ts'
+import { deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
 import {
   accept,
   callEvent,
@@ -13,6 +13,7 @@ import {
   makeTenant,
   makeWebhook,
   succeed,
+  type Tenant,
 } from '#test/conformance/fixture.ts'
 
 /** What can happen to the engine. */
@@ -50,6 +51,20 @@ const callOf = ({ event }: Lease): string =>
 export async function playEngine(store: Store, steps: readonly Step[]): Promise<void> {
   const tenant = await makeTenant(store)
   const webhook = await makeWebhook(store, tenant, { max_in_flight: maxInFlight })
+  try {
+    await play(store, tenant, webhook.id, steps)
+  } finally {
+    // The next play finds nothing of this one to claim, also when it failed half-way.
+    await deleteWebhook(store, tenant.account.id, webhook.id, 0)
+  }
+}
+
+async function play(
+  store: Store,
+  tenant: Tenant,
+  webhookId: string,
+  steps: readonly Step[],
+): Promise<void> {
   const delivered = new Map<string, number>()
   const leases: Lease[] = []
   /** The events of each call that await the end of their first try, in order. */
@@ -85,7 +100,7 @@ export async function playEngine(store: Store, steps: readonly Step[]): Promise<
   }
   const turn = async (to: boolean) => {
     on = to
-    await setWebhookEnabled(store, tenant.account.id, webhook.id, to, now)
+    await setWebhookEnabled(store, tenant.account.id, webhookId, to, now)
   }
   const acceptSome = async (count: number) => {
     const events = Array.from({ length: count }, (_, i) => {
@@ -100,7 +115,7 @@ export async function playEngine(store: Store, steps: readonly Step[]): Promise<
       untried.set(call, [...(untried.get(call) ?? []), event.id])
     }
   }
-  const play = {
+  const actions = {
     accept: async (step: Extract<Step, { do: 'accept' }>) => await acceptSome(step.events),
     claim: async (step: Extract<Step, { do: 'claim' }>) => void (await take(step.limit)),
     succeed: async () => await end('succeed'),
@@ -112,7 +127,7 @@ export async function playEngine(store: Store, steps: readonly Step[]): Promise<
 
   for (const step of steps) {
     now += 10
-    await (play[step.do] as (step: Step) => Promise<void>)(step)
+    await (actions[step.do] as (step: Step) => Promise<void>)(step)
   }
   await crash()
   await turn(true)

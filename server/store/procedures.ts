@@ -1,0 +1,54 @@
+import { type Acceptance, type Accepted, acceptInto } from '#server/store/accept.ts'
+import { type Claim, type ClaimRequest, claimInto } from '#server/store/claim.ts'
+import type { DialectFacts } from '#server/store/dialect.ts'
+import { type Finish, finishInto } from '#server/store/finish.ts'
+import type { MatchingCache } from '#server/store/matching.ts'
+import type { Db, Trx } from '#server/store/store.ts'
+
+/** What the transactions of the hot path know beside the database. */
+export interface ProcedureContext {
+  readonly facts: DialectFacts
+  readonly matching: MatchingCache
+}
+
+interface ProcedureTypes {
+  readonly accept: {
+    readonly request: readonly Acceptance[]
+    readonly result: readonly Accepted[]
+  }
+  readonly claim: { readonly request: ClaimRequest; readonly result: Claim }
+  readonly finish: { readonly request: readonly Finish[]; readonly result: readonly boolean[] }
+}
+export type ProcedureName = keyof ProcedureTypes
+export type ProcedureRequest<N extends ProcedureName> = ProcedureTypes[N]['request']
+export type ProcedureResult<N extends ProcedureName> = ProcedureTypes[N]['result']
+
+/**
+ * The transactions of the hot path. They run where the connection is: on SQLite in the thread of the write connection,
+ * so that a transaction of eight statements is one message there and back, and the event loop is free for the network.
+ */
+const procedures: {
+  readonly [N in ProcedureName]: (
+    trx: Trx,
+    context: ProcedureContext,
+    request: ProcedureRequest<N>,
+  ) => Promise<ProcedureResult<N>>
+} = { accept: acceptInto, claim: claimInto, finish: finishInto }
+
+/** One procedure in one transaction: all of it or nothing. */
+export async function runProcedure<N extends ProcedureName>(
+  db: Db,
+  context: ProcedureContext,
+  name: N,
+  request: ProcedureRequest<N>,
+): Promise<ProcedureResult<N>> {
+  try {
+    return await db
+      .transaction()
+      .execute(async (trx) => await procedures[name](trx, context, request))
+  } catch (error) {
+    // It may hold what this transaction changed and then did not commit.
+    context.matching.accounts.clear()
+    throw error
+  }
+}
