@@ -178,11 +178,11 @@ function parseRecords<Row extends PbxRow>(
   const rows: Row[] = []
   for (const { text, endOffset } of batch.records) {
     const parsed = parse(text)
-    if ('row' in parsed) rows.push(parsed.row)
-    else if (text !== '') {
+    if ('problem' in parsed && text !== '') {
       const facts = { path, row_ends_at: endOffset, problem: parsed.problem }
       capture.deps.log.warn(facts, 'capture: row not read')
     }
+    if (parsed.row !== undefined) rows.push(parsed.row)
   }
   return rows
 }

@@ -19,7 +19,7 @@ export function readTraceRows(trace: string): { cel: PbxRow[]; queueLog: PbxRow[
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => parse(line))
-      .flatMap((parsed) => ('row' in parsed ? [parsed.row] : []))
+      .flatMap((parsed) => (parsed.row === undefined ? [] : [parsed.row]))
   return { cel: read('cel.csv', parseCelRow), queueLog: read('queue_log', parseQueueLogRow) }
 }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { celColumns, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
 
@@ -51,6 +51,36 @@ test.each([
   [record({ UniqueID: '' }), 'UniqueID is empty'],
 ])('%s is no row', (text, problem) => {
   expect(parseCelRow(text)).toEqual({ problem: expect.stringContaining(problem) })
+})
+
+describe('a row that was torn where the writer died or the disk was full', () => {
+  const torn = record({ Name: 'O"Neil', UniqueID: 'pbx1-1795359611.9' })
+  const next = record({ EventType: 'CHAN_START', EventEnum: 'CHAN_START' })
+  const mark = record({ EventType: 'PBX_END', EventEnum: 'USER_DEFINED', UserDefType: 'PBX_END' })
+
+  test('costs itself and not the row behind it, wherever it was cut', () => {
+    for (let at = 1; at < torn.length; at++) {
+      for (const whole of [next, mark]) {
+        expect(parseCelRow(torn.slice(0, at) + whole).row).toEqual(rowOf(whole))
+      }
+    }
+  })
+
+  test('costs its remainder only once when it happens again', () => {
+    const parsed = parseCelRow(torn.slice(0, 90) + torn.slice(0, 130) + next)
+    expect(parsed).toMatchObject({ problem: expect.any(String), row: rowOf(next) })
+  })
+
+  test('gives nothing where the row behind it is torn too', () => {
+    const parsed = parseCelRow(torn.slice(0, 90) + next.slice(0, -9))
+    expect(parsed).toMatchObject({ problem: expect.any(String), row: undefined })
+  })
+
+  test('no caller can write a row by his name', () => {
+    const name = `x${next}`
+    expect(rowOf(record({ Name: name })).callerName).toBe(name)
+    expect(parseCelRow(record({ Name: name }).slice(0, -20)).row).toBeUndefined()
+  })
 })
 
 test('a line of queue_log', () => {

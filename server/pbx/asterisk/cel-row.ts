@@ -31,7 +31,10 @@ export const celColumns = [
   'TenantID',
 ] as const
 
-export type Parsed<T> = { readonly row: T } | { readonly problem: string }
+/** With a problem, `row` is the whole row that stands on the same line behind the one that could not be read. */
+export type Parsed<T> =
+  | { readonly row: T }
+  | { readonly problem: string; readonly row?: T | undefined }
 
 /** Splits one record; `null` when its quoting is broken. */
 function splitRecord(record: string): string[] | null {
@@ -63,6 +66,26 @@ function closingQuote(record: string, from: number): number {
 
 /** Parses one record without its line end. */
 export function parseCelRow(record: string): Parsed<CelRow> {
+  const parsed = parseWhole(record)
+  return 'problem' in parsed ? { ...parsed, row: rowBehind(record) } : parsed
+}
+
+/** The first columns of a row. A value cannot hold this: the quotes in it are doubled. */
+const rowStart = /"([^",]+)","(?:\1|USER_DEFINED)","\d{1,12}\.\d{1,6}",/g
+
+/**
+ * The row behind a torn one: an Asterisk that was killed, or whose disk was full, leaves a row without its line end,
+ * and the next row follows at once. That is often the CHAN_START of the next call, which would be lost without it.
+ */
+function rowBehind(record: string): CelRow | undefined {
+  for (const { index } of record.matchAll(rowStart)) {
+    const behind = index === 0 ? undefined : parseWhole(record.slice(index))
+    if (behind !== undefined && 'row' in behind) return behind.row
+  }
+  return undefined
+}
+
+function parseWhole(record: string): { readonly row: CelRow } | { readonly problem: string } {
   const fields = splitRecord(record)
   if (fields === null) return { problem: 'the quoting is broken' }
   if (fields.length !== celColumns.length) {
