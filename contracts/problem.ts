@@ -22,7 +22,7 @@ export const problems = {
   invalid_request: {
     status: 400,
     title: 'The request cannot be understood',
-    remedy: 'Send a well-formed HTTP/1.1 request; the detail says what is wrong.',
+    remedy: 'Send a well-formed HTTP/1.1 request.',
   },
   invalid_cursor: {
     status: 400,

@@ -5,7 +5,7 @@ import { WebhookId } from '#contracts/ids.ts'
 
 /** Receivers get http or https; credentials belong into the authentication settings, where they are encrypted. */
 export const ReceiverUrl = z
-  .url({ protocol: /^https?$/, hostname: /.+/ })
+  .url({ protocol: /^https?$/, hostname: /.+/, error: 'must be an http:// or https:// address' })
   .max(2048)
   .refine((u) => {
     const url = URL.parse(u)

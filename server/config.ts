@@ -27,7 +27,7 @@ const wholeNumber = (least: number, most: number) =>
     .string()
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.int().min(least).max(most))
+    .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`)
 
 const onOff = z.enum(['on', 'off'], 'must be on or off').transform((value) => value === 'on')
 
@@ -58,7 +58,7 @@ export const settings = {
   publicUrl: setting({
     env: 'OFFHOOK_PUBLIC_URL',
     schema: z
-      .url({ protocol: /^https?$/ })
+      .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
     defaultText: '`http://` and the address it listens on',

@@ -1,11 +1,13 @@
-import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '#server/make-folder.ts'
 import { StartError } from '#server/start-error.ts'
 
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'you may not write there',
   EPERM: 'you may not write there',
   EROFS: 'the file system is read-only',
+  ENOENT: 'its file system takes no folders',
   ENOSPC: 'the disk is full',
   EDQUOT: 'your quota is used up',
   ENOTDIR: 'a file stands in its way',
@@ -19,7 +21,7 @@ const reasons: Readonly<Record<string, string>> = {
 export async function openDataFolder(folder: string): Promise<void> {
   const probe = join(folder, `.write-test-${process.pid}`)
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     await writeFile(probe, 'x')
     await rm(probe)
   } catch (error) {

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import type { Fact } from '#server/domain/calls/facts.ts'
 import { foldRows, openChannels } from '#server/domain/calls/fold.ts'
@@ -10,11 +10,13 @@ import { namedUuid } from '#server/domain/events/ids.ts'
 import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { type LogCursor, type ReadLogOptions, readLog } from '#server/pbx/asterisk/log-tail.ts'
 import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
+import { StartError } from '#server/start-error.ts'
 
 export const deriveHelp = `offhook derive <cel.csv> [options]
 
 Prints the events that a CEL file gives, as NDJSON in the native form, and sends nothing.
 A row that cannot be read is named on stderr, and the rest goes on.
+The columns that it must have are in docs/attach-an-asterisk.md.
 
   --queue-log <file>   read the PBX's queue_log too: positions, outcomes, restarts of the PBX
   --country <XX>       where the PBX stands; national numbers become E.164
@@ -44,7 +46,12 @@ export async function runDerive(args: readonly string[], io: DeriveIo): Promise<
     },
   })
   const [celPath, ...rest] = positionals
-  if (celPath === undefined || rest.length > 0) throw new Error('derive needs one CEL file.')
+  if (celPath === undefined || rest.length > 0) {
+    throw new StartError('usage', 'it is "derive <cel.csv>", with the path of one CEL file.')
+  }
+  if (values.country !== undefined && !/^[A-Z]{2}$/.test(values.country)) {
+    throw new StartError('usage', '--country takes two capital letters, such as AU.')
+  }
   const options = { trunks: values.trunk === undefined ? null : new Set(values.trunk) }
   const output = eventWriter(values.service ?? null, values.country ?? null, io)
   let state = noCalls
@@ -70,7 +77,7 @@ async function foldFile(
 ): Promise<void> {
   let number = 0
   let cursor: LogCursor | null = null
-  await access(path)
+  await needFile(path)
   for (let more = true; more; ) {
     const batch = await readLog(path, cursor, { ...reading, complete: true })
     const rows: PbxRow[] = []
@@ -78,13 +85,23 @@ async function foldFile(
       number += 1
       if (text === '') continue
       const parsed = parse(text)
-      if ('row' in parsed) rows.push(parsed.row)
-      else warn(`${path}: row ${number} not read: ${parsed.problem}.`)
+      if ('problem' in parsed) warn(`${path}: row ${number} not read: ${parsed.problem}.`)
+      if (parsed.row !== undefined) rows.push(parsed.row)
     }
     await fold(rows)
     cursor = batch.cursor
     more = batch.more
   }
+}
+
+/** A log that is missing or no file is an empty one to `readLog`, which waits for it; here it is a mistake. */
+async function needFile(path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
+    throw error
+  })
+  if (found === null) throw new Error(`There is no file ${path}.`)
+  if (!found.isFile()) throw new Error(`${path} is not a file.`)
 }
 
 interface EventWriter {

@@ -97,7 +97,9 @@ function replyWithProblems(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler(
     async (error, request, reply) => await sendProblem(log, error, request, reply),
   )
-  app.setNotFoundHandler(async (request, reply) => {
+  // Here and not in a handler: before Fastify looks at what an unknown method such as QUERY brings along.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return
     const methods = methodsAt(request.url.split('?', 1)[0] ?? '')
     if (methods.length === 0) throw new ProblemError('route_not_found')
     reply.header('allow', methods.join(', '))

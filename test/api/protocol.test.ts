@@ -83,6 +83,13 @@ describe('what is no request of ours', () => {
     expect(reply.headers.get('allow')).toBe('POST, GET')
   })
 
+  test.each(['QUERY', 'PROPFIND', 'OPTIONS'])('the method %s is one of those', async (method) => {
+    const reply = await raw(
+      `${method} /api/v1/webhooks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    )
+    expect(reply).toMatch(/^HTTP\/1\.1 405 .*\r\nallow: POST, GET\r\n.*"method_not_allowed"/s)
+  })
+
   test.each([
     ['half a JSON text', '{"name": ', 'invalid_json', 400],
     ['nothing', '', 'invalid_json', 400],

@@ -31,6 +31,8 @@ describe('what is not understood ends with 2', () => {
     [['constructor'], 'offhook: there is no command "constructor"; offhook --help lists them\n'],
     [['start', '--fast'], expect.stringMatching(/^offhook start: Unknown option '--fast'/)],
     [['start', 'now'], expect.stringMatching(/^offhook start: Unexpected argument 'now'/)],
+    [['derive'], expect.stringMatching(/^offhook derive: it is "derive <cel.csv>"/)],
+    [['derive', 'cel.csv', '--country', 'au'], expect.stringContaining('two capital letters')],
     [['keys'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
     [['keys', 'create'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
     [['keys', 'list', 'all'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
@@ -75,6 +77,18 @@ describe('keys', () => {
     const first = (await readFile(join(data.path, 'api-key'), 'utf8')).trim()
     expect(await status(first)).toBe(200)
   })
+})
+
+test('derive of what is no file says so, and prints nothing', async () => {
+  await using folder = await temporaryFolder()
+  const missing = join(folder.path, 'cel.csv')
+  for (const [path, sentence] of [
+    [missing, `There is no file ${missing}.`],
+    [folder.path, `${folder.path} is not a file.`],
+  ] as const) {
+    const outcome = await runCommand(['derive', path], {})
+    expect(outcome).toEqual({ code: 1, stdout: '', stderr: `offhook derive: ${sentence}\n` })
+  }
 })
 
 test('a reader that goes away ends the command without a word', async () => {

@@ -135,11 +135,13 @@ test('a read-only data folder', async () => {
   await using data = await temporaryFolder()
   await chmod(data.path, 0o500)
   // Permissions do not stop root; the kernel's own tree does.
-  const folder = process.getuid?.() === 0 ? '/sys/offhook' : data.path
-  const { code, stdout, stderr } = await runCommand(['start'], { OFFHOOK_DATA: folder })
+  const folders = process.getuid?.() === 0 ? ['/sys/offhook', '/proc/offhook'] : [data.path]
+  for (const folder of folders) {
+    const { code, stdout, stderr } = await runCommand(['start'], { OFFHOOK_DATA: folder })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toEqual(sentence(/The data folder \S+ cannot be written to: .*OFFHOOK_DATA .*/))
+  }
   await chmod(data.path, 0o700)
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(stderr).toEqual(sentence(/The data folder \S+ cannot be written to: .*OFFHOOK_DATA .*/))
 })
 
 test('wrong settings are told all at once, with what was probably meant', async () => {
