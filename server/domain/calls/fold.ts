@@ -95,7 +95,7 @@ function foldChannelRow(draft: Draft, row: CelRow): void {
   call.lastAt = Math.max(call.lastAt, row.at)
   if (!beginningMarks.has(row.mark)) settle(draft, call, leg, row)
   if (row.type === 'USER_DEFINED') applyMark(draft, call, leg, row)
-  celHandlers[row.type]?.(draft, call, leg, row)
+  if (Object.hasOwn(celHandlers, row.type)) celHandlers[row.type]?.(draft, call, leg, row)
 }
 
 /** Marks that say, or precede the one that says, what kind of call begins. */

@@ -15,7 +15,8 @@ type MarkFields = Readonly<Record<string, string>>
  * names wins: a caller's number that holds `&did=…` must not become the number called.
  */
 export function parseMark(text: string): MarkFields {
-  const fields: Record<string, string> = {}
+  // Without a prototype: a field may be called `constructor`.
+  const fields: Record<string, string> = Object.create(null)
   for (const pair of text.split('&')) {
     const equals = pair.indexOf('=')
     if (equals > 0) fields[pair.slice(0, equals)] ??= decoded(pair.slice(equals + 1))
@@ -90,7 +91,7 @@ const marks: Readonly<Record<string, (m: Marked) => void>> = {
 
 /** Applies a mark; names that are not ours (other programs' CELGenUserEvent) mean nothing. */
 export function applyMark(draft: Draft, call: OpenCall, leg: Leg, row: CelRow): void {
-  const apply = marks[row.mark]
+  const apply = Object.hasOwn(marks, row.mark) ? marks[row.mark] : undefined
   const text = row.extra.extra
   if (apply === undefined) return
   call.marked = true

@@ -27,7 +27,7 @@ export function foldQueueLog(draft: Draft, row: QueueLogRow): void {
     if (draft.queueLog.size > keptEntries) forgetOldQueueLog(draft, row.at)
     return
   }
-  const outcome = outcomes[row.event]
+  const outcome = Object.hasOwn(outcomes, row.event) ? outcomes[row.event] : undefined
   const known = draft.queueLog.get(key)
   if (outcome && known) draft.queueLog.set(key, { ...known, outcome })
 }
