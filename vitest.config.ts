@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Two projects: `unit` is pure or needs only files and loopback sockets; `asterisk` boots a real PBX and
-// runs its files one after the other, because two PBXs under load on two cores measure each other.
+// Two projects: `unit` is pure or needs only files and loopback sockets; `asterisk` boots real PBXs. Its files run four
+// at a time, for calls mostly wait, and after the unit tests, whose load would make phones late.
 export default defineConfig({
   test: {
     projects: [

@@ -30,7 +30,7 @@ let stack: Stack
 beforeEach(async () => {
   stack = await startStack()
 })
-afterEach(async () => await stack[Symbol.asyncDispose]())
+afterEach(async () => await stack?.[Symbol.asyncDispose]())
 
 /** `noteAlive` writes it down this often: so much longer than it was may the gap seem after a kill. */
 const aliveEveryMs = 30_000

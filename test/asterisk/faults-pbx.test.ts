@@ -1,5 +1,5 @@
 /** The PBX dies, the line to it is cut, its record is moved away: nothing is lost, and the gap is told. */
-import { rename } from 'node:fs/promises'
+import { readFile, rename } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { amiUsername } from '#server/pbx/asterisk/config/site.ts'
 import { managerSecret } from '#server/pbx/asterisk/instance-folder.ts'
@@ -23,6 +23,7 @@ import {
 } from '#test/asterisk/stack.ts'
 import { type Receiver, startReceiver } from '#test/support/receiver.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 import { checkCalls } from '#test/traces/check-calls.ts'
 import {
   inbound,
@@ -37,7 +38,14 @@ let stack: Stack
 beforeEach(async () => {
   stack = await startStack()
 })
-afterEach(async () => await stack[Symbol.asyncDispose]())
+afterEach(async () => await stack?.[Symbol.asyncDispose]())
+
+/** Waits until the record of the PBX has this. */
+async function inTheRecord(what: RegExp): Promise<void> {
+  await waitUntil(async () => what.test(await readFile(stack.pbx.celFile, 'utf8')), {
+    what: `the record has ${what}`,
+  })
+}
 
 const fromBen = { ...inbound, from: '0307654321' }
 
@@ -54,6 +62,7 @@ test('Asterisk is killed in mid call: its calls are closed incomplete, and it se
   )
   await hears(receiver, seen, 'user.inbound.answered', '202')
   await hears(receiver, seen, 'user.inbound.ringing', '201')
+  await inTheRecord(/"BRIDGE_ENTER".*\n(.*\n)*"BRIDGE_ENTER".*\n/)
   await allDelivered(stack)
   const lived = receiver.requests.length
   process.kill(pid, 'SIGKILL')

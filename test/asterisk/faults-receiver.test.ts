@@ -20,7 +20,7 @@ let stack: Stack
 beforeAll(async () => {
   stack = await startStack({ webhook: { retries: 10, timeout_seconds: 1 } })
 })
-afterAll(async () => await stack[Symbol.asyncDispose]())
+afterAll(async () => await stack?.[Symbol.asyncDispose]())
 
 const calls = 10
 

@@ -13,7 +13,7 @@ export function testCalls(scenarios: readonly Scenario[]): void {
   beforeAll(async () => {
     stack = await startStack()
   })
-  afterAll(async () => await stack[Symbol.asyncDispose]())
+  afterAll(async () => await stack?.[Symbol.asyncDispose]())
 
   test.each(scenarios)('$recording', async (scenario) => {
     const { receiver, ports } = stack

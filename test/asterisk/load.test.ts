@@ -17,7 +17,7 @@ let stack: Stack
 beforeAll(async () => {
   stack = await startStack({ webhook: { max_in_flight: maxInFlight } })
 })
-afterAll(async () => await stack[Symbol.asyncDispose]())
+afterAll(async () => await stack?.[Symbol.asyncDispose]())
 
 test(`${calls} calls at ${perSecond}/s and a kill -9: none is lost, none is told twice`, async () => {
   const { offhook, receiver, ports } = stack
