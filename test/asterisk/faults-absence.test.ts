@@ -50,7 +50,8 @@ test('twenty recordings, written while Offhook was stopped, arrive backfilled', 
   const secret = newSecret()
   const receiver = parts.use(await startReceiver({ secret }))
   const offhook = parts.use(await startOffhook())
-  const service = await createService(offhook, {
+  await createWebhook(offhook, receiver, null, { secret })
+  await createService(offhook, {
     name: 'attached',
     friendly_name: 'Attached',
     connection: {
@@ -61,7 +62,6 @@ test('twenty recordings, written while Offhook was stopped, arrive backfilled', 
       trunks: ['trunk'],
     },
   })
-  await createWebhook(offhook, receiver, service, { secret })
   await receiver.waitFor((all) => all.length > 0, 'the link being up')
 
   expect(await offhook.stop()).toBe(0)

@@ -74,17 +74,17 @@ export async function createService(
   return await offhook.api('POST', '/services', { ...draft, applications_enabled: true })
 }
 
-/** A webhook that every event of the service fires. */
+/** A webhook that every event of the service fires; null: of every service, also of those to come. */
 export async function createWebhook(
   offhook: OffhookProcess,
   receiver: Receiver,
-  service: Service,
+  service: Service | null,
   settings: Partial<WebhookDraft>,
 ): Promise<CreatedWebhook> {
   return await offhook.api('POST', '/webhooks', {
     name: 'everything',
     url: receiver.url,
-    service_uuid: service.uuid,
+    service_uuid: service?.uuid ?? null,
     triggers: Object.keys(eventCatalogue),
     ...settings,
   })
