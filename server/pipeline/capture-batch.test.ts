@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -140,4 +140,40 @@ test('a link that is cut while its channels are listed holds up neither news nor
   capture.news.push({ kind: 'up', at: 1, bootedAt: 1 }, { kind: 'down', at: 2, reason: 'closed' })
   await handleNews(capture)
   expect(events.map(({ type }) => type).slice(-2)).toEqual(['service.link.up', 'service.link.down'])
+})
+
+test('another CEL file begins at its end, one that was only moved is read on', async () => {
+  const [old, read, next] = [queueCall(1), queueCall(2), queueCall(3)]
+  const other = join(folder, 'other.csv')
+  await appendFile(join(folder, 'cel.csv'), read.cel)
+  await appendFile(other, old.cel)
+  let cursor: string | null = null
+  const attached = {
+    beginAt: 'end',
+    load: async () => ({ cursor, openCalls: [] }),
+    accept: async (batch) => {
+      events.push(...batch.events)
+      cursor = batch.cursor
+    },
+  } satisfies Partial<CaptureDeps>
+  const ended = () => events.filter(({ type }) => type === 'call.ended').length
+  const run = async (more: Partial<CaptureDeps>) => {
+    const capture = await resume(depsWith({ ...attached, ...more }))
+    await readAll(capture)
+    await handleNews(capture)
+  }
+
+  await run({ beginAt: 'start' })
+  expect(ended()).toBe(1)
+  await run({ celPath: other })
+  expect(ended()).toBe(1)
+  await appendFile(other, next.cel)
+  await run({ celPath: other })
+  expect(ended()).toBe(2)
+
+  const moved = join(folder, 'moved.csv')
+  await rename(other, moved)
+  await appendFile(moved, queueCall(4).cel)
+  await run({ celPath: moved })
+  expect(ended()).toBe(3)
 })

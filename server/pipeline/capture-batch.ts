@@ -50,6 +50,8 @@ export interface CaptureDeps {
 
 /** What is stored beside the open calls: everything that a restart goes on from. */
 export interface CaptureCursor {
+  /** Where the files were that the two cursors are of. */
+  readonly paths: { readonly cel: string; readonly queueLog: string | null }
   readonly cel: LogCursor | null
   readonly queueLog: LogCursor | null
   /** The fold's state beside its calls. */
@@ -85,7 +87,9 @@ export interface Capture {
 export async function resume(deps: CaptureDeps): Promise<Capture> {
   const stored = await deps.load()
   const cursor =
-    stored.cursor === null ? await firstCursor(deps) : (JSON.parse(stored.cursor) as CaptureCursor)
+    stored.cursor === null
+      ? await firstCursor(deps)
+      : await goOn(deps, { paths: pathsOf(deps), ...(JSON.parse(stored.cursor) as CaptureCursor) })
   const news: LinkNews[] = []
   if (cursor.link?.up) {
     news.push({ kind: 'down', at: cursor.link.aliveAt, reason: 'Offhook was not running' })
@@ -104,13 +108,40 @@ export async function resume(deps: CaptureDeps): Promise<Capture> {
 }
 
 async function firstCursor(deps: CaptureDeps): Promise<CaptureCursor> {
-  const begin = async (path: string | null) =>
-    path === null || deps.beginAt === 'start' ? null : await endOfLog(path)
   return {
-    cel: await begin(deps.celPath),
-    queueLog: await begin(deps.queueLogPath),
+    paths: pathsOf(deps),
+    cel: await begin(deps, deps.celPath),
+    queueLog: await begin(deps, deps.queueLogPath),
     rest: null,
     link: null,
+  }
+}
+
+const pathsOf = ({ celPath, queueLogPath }: CaptureDeps): CaptureCursor['paths'] => ({
+  cel: celPath,
+  queueLog: queueLogPath,
+})
+
+async function begin({ beginAt }: CaptureDeps, path: string | null): Promise<LogCursor | null> {
+  return path === null || beginAt === 'start' ? null : await endOfLog(path)
+}
+
+/**
+ * A service may have been given other files since. One that was only moved is read on; another's history is nobody's,
+ * as on the first start, and would else go out as if it had happened while we were away.
+ */
+async function goOn(deps: CaptureDeps, stored: CaptureCursor): Promise<CaptureCursor> {
+  const cursorIn = async (path: string | null, was: string | null, cursor: LogCursor | null) => {
+    if (path === was || path === null) return cursor
+    const moved = cursor !== null && (await readLog(path, cursor, { chunkBytes })).incident === null
+    return moved ? cursor : await begin(deps, path)
+  }
+  const paths = pathsOf(deps)
+  return {
+    ...stored,
+    paths,
+    cel: await cursorIn(paths.cel, stored.paths.cel, stored.cel),
+    queueLog: await cursorIn(paths.queueLog, stored.paths.queueLog, stored.queueLog),
   }
 }
 
