@@ -4,6 +4,7 @@ export type StartErrorCode =
   | 'port_in_use'
   | 'address_unavailable'
   | 'data_folder_unwritable'
+  | 'log_unwritable'
   | 'no_asterisk'
   | 'demo_failed'
   | 'no_api_key'

@@ -6,7 +6,7 @@ import { eventTypes } from '#contracts/events/catalogue.ts'
 import { openApp } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { type DemoReceiver, startDemoReceiver } from '#server/cli/demo-receiver.ts'
-import { readKeyFile } from '#server/data-folder.ts'
+import { openDataFolder, readKeyFile } from '#server/data-folder.ts'
 import { openLog } from '#server/log.ts'
 import { StartError } from '#server/start-error.ts'
 
@@ -87,7 +87,8 @@ async function reachApi(io: CommandIo, parts: AsyncDisposableStack): Promise<Api
   if (key !== null && (await answers(running))) return apiAt(running, key)
   const first = existsSync(config.dataFolder) ? '' : ' The first time this takes a minute.'
   await io.write(`Starting Offhook with the demo PBX …${first}\n`)
-  const log = parts.use(openLog(config.logLevel, join(config.dataFolder, 'offhook.log')))
+  await openDataFolder(config.dataFolder)
+  const log = parts.use(await openLog(config.logLevel, join(config.dataFolder, 'offhook.log')))
   const app = parts.use(
     await openApp({ config, log: log.logger, onProgress: io.warn, signal: io.signal }),
   )

@@ -100,7 +100,7 @@ export async function runStart(args: readonly string[], io: CommandIo): Promise<
   const config = io.config()
   await openDataFolder(config.dataFolder)
   const logFile = logFileOf(config, io.terminal)
-  await using log = openLog(config.logLevel, logFile)
+  await using log = await openLog(config.logLevel, logFile)
   try {
     await serveUntilStopped(config, log.logger, logFile, io)
   } catch (error) {
