@@ -64,7 +64,10 @@ test('a program on the PATH that is too old, or no Asterisk at all, is passed ov
     searchPath: bin,
     onProgress: (line) => said.push(line),
   })
-  await expect(finding).rejects.toMatchObject({ code: 'asterisk_missing' })
+  await expect(finding).rejects.toMatchObject({
+    code: 'asterisk_missing',
+    message: expect.stringContaining(`. ${bin}/asterisk is version 18.10.0, older than 20.`),
+  })
   expect(said).toEqual(['Getting Asterisk (about 17 MB) …'])
 })
 

@@ -62,17 +62,24 @@ async function treeAt(root: string): Promise<AsteriskInstallation | undefined> {
   return { version, command, modules, data: join(root, 'usr/share/asterisk') }
 }
 
-async function onThePath(searchPath: string): Promise<AsteriskInstallation | undefined> {
+/** The Asterisk on the PATH that will do, or a sentence on each that will not. */
+async function onThePath(searchPath: string): Promise<AsteriskInstallation | readonly string[]> {
+  const unfit: string[] = []
   for (const folder of searchPath.split(delimiter).filter((f) => f !== '')) {
     const program = join(folder, 'asterisk')
     if (!(await stat(program).catch(() => undefined))?.isFile()) continue
     const printed = await run(program, ['-V']).catch(() => undefined)
     const version = /^Asterisk (?:certified\/)?([0-9][0-9.]*)/.exec(printed?.stdout ?? '')?.[1]
-    if (!version || Number.parseInt(version, 10) < oldestMajor) continue
+    if (!version) continue
+    if (Number.parseInt(version, 10) < oldestMajor) {
+      unfit.push(`${program} is version ${version}, older than ${oldestMajor}.`)
+      continue
+    }
     const found = await packagedParts()
     if (found) return { version, command: [program], ...found }
+    unfit.push(`${program} lacks modules or documentation that Offhook needs.`)
   }
-  return undefined
+  return unfit
 }
 
 /** Where Debian, Fedora and `make install` put modules and sounds. All modules must be there, else the tree is better. */
@@ -102,9 +109,10 @@ export async function findAsterisk(options: {
   readonly onProgress?: (line: string) => void
   readonly signal?: AbortSignal
 }): Promise<AsteriskInstallation> {
-  const found =
-    (await treeAt(options.root)) ?? (await onThePath(options.searchPath ?? process.env.PATH ?? ''))
-  if (found) return found
+  const tree = await treeAt(options.root)
+  if (tree) return tree
+  const found = await onThePath(options.searchPath ?? process.env.PATH ?? '')
+  if ('version' in found) return found
   options.onProgress?.('Getting Asterisk (about 17 MB) …')
   const script = join(projectRoot, 'scripts', 'get-asterisk.sh')
   try {
@@ -113,7 +121,8 @@ export async function findAsterisk(options: {
     options.signal?.throwIfAborted()
     const said = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1)
     const why = said?.replace(/^get-asterisk: /, '') || (error as Error).message
-    throw new PbxError('asterisk_missing', `There is no Asterisk here: ${why}.`, { cause: error })
+    const message = [`There is no Asterisk here: ${why}.`, ...found].join(' ')
+    throw new PbxError('asterisk_missing', message, { cause: error })
   }
   const made = await treeAt(options.root)
   if (made) return made
