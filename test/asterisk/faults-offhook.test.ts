@@ -15,6 +15,7 @@ import {
   asteriskPid,
   processesOf,
   type Stack,
+  showLog,
   startStack,
 } from '#test/asterisk/stack.ts'
 import { runCommand } from '#test/cli/run-offhook.ts'
@@ -27,7 +28,8 @@ import {
 } from '#test/traces/expected/building-blocks.ts'
 
 let stack: Stack
-beforeEach(async () => {
+beforeEach(async ({ onTestFailed }) => {
+  onTestFailed(() => showLog(stack))
   stack = await startStack()
 })
 afterEach(async () => await stack?.[Symbol.asyncDispose]())

@@ -19,6 +19,7 @@ import {
   createService,
   createWebhook,
   type Stack,
+  showLog,
   startStack,
 } from '#test/asterisk/stack.ts'
 import { type Receiver, startReceiver } from '#test/support/receiver.ts'
@@ -35,7 +36,8 @@ import {
 } from '#test/traces/expected/building-blocks.ts'
 
 let stack: Stack
-beforeEach(async () => {
+beforeEach(async ({ onTestFailed }) => {
+  onTestFailed(() => showLog(stack))
   stack = await startStack()
 })
 afterEach(async () => await stack?.[Symbol.asyncDispose]())

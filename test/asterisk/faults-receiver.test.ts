@@ -1,5 +1,5 @@
 /** The receiver is away, then broken, then hangs, while calls go on: everything arrives in the end. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Attempt } from '#contracts/delivery.ts'
 import type { CallEvent } from '#contracts/events/catalogue.ts'
 import type { Page } from '#contracts/page.ts'
@@ -10,6 +10,7 @@ import {
   allDelivered,
   deliveries,
   type Stack,
+  showLog,
   startStack,
   storedEvents,
 } from '#test/asterisk/stack.ts'
@@ -20,6 +21,7 @@ let stack: Stack
 beforeAll(async () => {
   stack = await startStack({ webhook: { retries: 10, timeout_seconds: 1 } })
 })
+beforeEach(({ onTestFailed }) => onTestFailed(() => showLog(stack)))
 afterAll(async () => await stack?.[Symbol.asyncDispose]())
 
 const calls = 10

@@ -1,9 +1,9 @@
 /** Plays scenarios on one stack, one after the other, and checks the requests that arrive. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { checkNothingLost, checkRequests, endedCalls, eventsOf } from '#test/asterisk/arrivals.ts'
 import { play } from '#test/asterisk/play.ts'
 import type { Scenario } from '#test/asterisk/scenarios.ts'
-import { allDelivered, deliveries, type Stack, startStack } from '#test/asterisk/stack.ts'
+import { allDelivered, deliveries, type Stack, showLog, startStack } from '#test/asterisk/stack.ts'
 import { checkCalls } from '#test/traces/check-calls.ts'
 import { expectedCalls } from '#test/traces/expected/expected-calls.ts'
 
@@ -13,6 +13,7 @@ export function testCalls(scenarios: readonly Scenario[]): void {
   beforeAll(async () => {
     stack = await startStack()
   })
+  beforeEach(({ onTestFailed }) => onTestFailed(() => showLog(stack)))
   afterAll(async () => await stack?.[Symbol.asyncDispose]())
 
   test.each(scenarios)('$recording', async (scenario) => {

@@ -1,10 +1,10 @@
 /** A hundred calls at ten a second, and Offhook killed in the middle of them. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { CallEvent } from '#contracts/events/catalogue.ts'
 import { checkNothingLost, endedCalls, eventsOf } from '#test/asterisk/arrivals.ts'
 import { anna, answersAfter, talk } from '#test/asterisk/people.ts'
 import { startPlaying } from '#test/asterisk/play.ts'
-import { allDelivered, type Stack, startStack } from '#test/asterisk/stack.ts'
+import { allDelivered, type Stack, showLog, startStack } from '#test/asterisk/stack.ts'
 import type { ReceivedRequest } from '#test/support/receiver.ts'
 import { checkCalls, groupByCall } from '#test/traces/check-calls.ts'
 import { inboundAnsweredBy201 } from '#test/traces/expected/building-blocks.ts'
@@ -17,6 +17,7 @@ let stack: Stack
 beforeAll(async () => {
   stack = await startStack({ webhook: { max_in_flight: maxInFlight } })
 })
+beforeEach(({ onTestFailed }) => onTestFailed(() => showLog(stack)))
 afterAll(async () => await stack?.[Symbol.asyncDispose]())
 
 test(`${calls} calls at ${perSecond}/s and a kill -9: none is lost, none is told twice`, async () => {

@@ -65,6 +65,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
+/** For `onTestFailed`: shows what Offhook logged. */
+export function showLog(stack: Stack | undefined): void {
+  process.stderr.write(`Offhook's log:\n${stack?.offhook.output() ?? 'it was not started'}\n`)
+}
+
 export const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
 
 export async function createService(

@@ -28,7 +28,7 @@ export interface OffhookProcess extends AsyncDisposable {
   readonly stop: () => Promise<number | null>
   /** After kill or stop: the same data folder and port again. */
   readonly start: () => Promise<void>
-  /** What it wrote to stdout and stderr since its last start, for the message of a failing test. */
+  /** What it wrote to stdout and stderr since its last start, also when it has ended: the last 20 KB. */
   readonly output: () => string
 }
 
@@ -44,11 +44,13 @@ export async function startOffhook(options: OffhookOptions = {}): Promise<Offhoo
   const url = `http://127.0.0.1:${port}`
   const env = environment(dataFolder, port, options.env ?? {})
   let running: Running | null = null
+  let output = () => ''
   let wasKilled = false
 
   async function start(): Promise<void> {
     if (running !== null) throw new Error('Offhook is running already.')
     running = run(env)
+    output = running.output
     await ready(url, running, options.startTimeoutMs ?? 60_000)
     wasKilled = false
   }
@@ -72,22 +74,28 @@ export async function startOffhook(options: OffhookOptions = {}): Promise<Offhoo
       wasKilled = true
     },
     stop: () => end('SIGTERM'),
-    output: () => running?.output() ?? '',
+    output: () => output(),
     async [Symbol.asyncDispose]() {
       // The Asterisk of an Offhook that was killed lives on, to be adopted by the next start: so there is one more.
       if (wasKilled && running === null) await start()
       await end('SIGTERM')
-      await rm(dataFolder, { recursive: true, force: true })
+      await removeUnlessKept(dataFolder)
     },
   }
   try {
     await start()
   } catch (error) {
     await end('SIGKILL')
-    await rm(dataFolder, { recursive: true, force: true })
+    await removeUnlessKept(dataFolder)
     throw error
   }
   return offhook
+}
+
+/** With KEEP_DATA=1 one can look at what a failed test left. */
+async function removeUnlessKept(folder: string): Promise<void> {
+  if (process.env.KEEP_DATA === '1') process.stderr.write(`kept: ${folder}\n`)
+  else await rm(folder, { recursive: true, force: true })
 }
 
 /** Settings of the person who runs the tests must not reach the process, except which Asterisk to take. */

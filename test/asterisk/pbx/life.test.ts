@@ -27,7 +27,15 @@ async function openInAnotherProcess({ log: _, ...pbx }: AsteriskPbxOptions) {
     await gone
   }
   await once(offhook.stdout, 'data') // it is open
-  return { kill, [Symbol.asyncDispose]: kill }
+  return {
+    kill,
+    async [Symbol.asyncDispose]() {
+      await kill()
+      // Only when the test failed before another Offhook took over and closed it.
+      const left = await findRunning(instanceFolder(pbx.folder))
+      if (left !== null) process.kill(left, 'SIGKILL')
+    },
+  }
 }
 
 test('a PBX that is killed is started again, and the link tells the gap', async () => {
@@ -68,11 +76,6 @@ test('Offhook is killed in the middle of a call: the call goes on, the next Offh
   const settings = await demoSettings(folder.path)
   const first = cleanUp.use(await openInAnotherProcess(settings.pbx))
   const pid = await pidOf(settings.pbx.folder)
-  cleanUp.defer(async () => {
-    // Only when the test failed before the second one closed it.
-    const left = await findRunning(instanceFolder(settings.pbx.folder))
-    if (left !== null) process.kill(left, 'SIGKILL')
-  })
   const world = await openDemoWorld(settings.world)
   cleanUp.defer(() => world.close())
   await world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
