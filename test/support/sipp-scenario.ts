@@ -133,7 +133,7 @@ function takeNotifies(label: () => number): string {
   )
 }
 
-/** Takes NOTIFYs about a transfer until the PBX ends the second line. */
+/** Takes NOTIFYs about a transfer until the PBX ends the second line; the last of them may come after that. */
 function takeNotifiesUntilBye(label: () => number): string {
   const [listen, notified, ended] = [label(), label(), label()]
   return (
@@ -143,7 +143,8 @@ function takeNotifiesUntilBye(label: () => number): string {
     `<label id="${notified}"/>\n` +
     send(okReply, ` next="${listen}"`) +
     `<label id="${ended}"/>\n` +
-    send(okReply)
+    send(okReply) +
+    takeNotifies(label)
   )
 }
 
