@@ -2,7 +2,7 @@
  * The `offhook` command: finds the command, hands it the world, turns what it throws into one sentence and an exit
  * code. The only file that exits.
  *
- * Exit codes: 0 done; 1 it could not be done, stderr says why; 2 it was not understood.
+ * Exit codes: 0 done; 1 it could not be done, stderr says why; 2 it was not understood; 130 it was interrupted.
  */
 import type { CommandIo } from '#server/cli/command.ts'
 import { commands, helpText } from '#server/cli/commands.ts'
@@ -11,6 +11,9 @@ import { nearestName } from '#server/domain/nearest-name.ts'
 
 /** Within this time a second signal is the same key press: npm passes on what the terminal has sent already. */
 const samePressMs = 1_000
+
+/** What a shell gives a program that Ctrl-C ended. */
+const interrupted = 130
 
 /** The first Ctrl-C or SIGTERM asks for an orderly end; a second one, later, ends the process at once. */
 function abortOnSignal(): AbortSignal {
@@ -22,7 +25,7 @@ function abortOnSignal(): AbortSignal {
       abort.abort()
     } else if (performance.now() - first > samePressMs) {
       process.stderr.write('Stopped without waiting for what was under way.\n')
-      process.exit(130)
+      process.exit(interrupted)
     }
   }
   process.on('SIGINT', onSignal)
@@ -81,6 +84,8 @@ async function run(args: readonly string[]): Promise<number> {
     await command.run(rest, io)
     return 0
   } catch (error) {
+    // Whoever pressed Ctrl-C knows that it was interrupted.
+    if (error === io.signal.reason) return interrupted
     io.warn(`offhook ${name}: ${explain(error)}`)
     const code = codeOf(error)
     return code === 'usage' || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1

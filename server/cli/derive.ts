@@ -28,6 +28,8 @@ The columns that it must have are in docs/attach-an-asterisk.md.
 export interface DeriveIo {
   readonly write: (text: string) => Promise<void>
   readonly warn: (line: string) => void
+  /** Aborted: it ends after the rows under way. */
+  readonly signal: AbortSignal
 }
 
 /** A fixed namespace, so that the same file gives the same ids on every machine. */
@@ -61,8 +63,8 @@ export async function runDerive(args: readonly string[], io: DeriveIo): Promise<
     await output.print(folded.facts, rows)
   }
   const queueLog = values['queue-log']
-  if (queueLog !== undefined) await foldFile(queueLog, {}, parseQueueLogRow, io.warn, fold)
-  await foldFile(celPath, { quoted: true }, parseCelRow, io.warn, fold)
+  if (queueLog !== undefined) await foldFile(queueLog, {}, parseQueueLogRow, io, fold)
+  await foldFile(celPath, { quoted: true }, parseCelRow, io, fold)
   // The file is all there is: what has not ended in it never will.
   const gone: PbxRow = { kind: 'channels_gone', at: 0, uniqueIds: openChannels(state) }
   if (!values['keep-open']) await fold([gone])
@@ -72,13 +74,14 @@ async function foldFile(
   path: string,
   reading: ReadLogOptions,
   parse: (record: string) => Parsed<PbxRow>,
-  warn: (line: string) => void,
+  { warn, signal }: DeriveIo,
   fold: (rows: readonly PbxRow[]) => Promise<void>,
 ): Promise<void> {
   let number = 0
   let cursor: LogCursor | null = null
   await needFile(path)
   for (let more = true; more; ) {
+    signal.throwIfAborted()
     const batch = await readLog(path, cursor, { ...reading, complete: true })
     const rows: PbxRow[] = []
     for (const { text } of batch.records) {

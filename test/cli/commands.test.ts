@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { commands } from '#server/cli/commands.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
+import { tracesFolder } from '#test/traces/read-trace.ts'
 import { runCommand, startCommand, temporaryFolder } from './run-offhook.ts'
 
 // Several processes one after the other, each a second of work, on machines that have other things to do.
@@ -89,6 +90,18 @@ test('derive of what is no file says so, and prints nothing', async () => {
     const outcome = await runCommand(['derive', path], {})
     expect(outcome).toEqual({ code: 1, stdout: '', stderr: `offhook derive: ${sentence}\n` })
   }
+})
+
+test('derive of a long file ends at the first Ctrl-C, without a word', async () => {
+  await using folder = await temporaryFolder()
+  const long = join(folder.path, 'cel.csv')
+  const call = await readFile(`${tracesFolder}/04-inbound-ivr-option2-answered/cel.csv`, 'utf8')
+  await writeFile(long, call.repeat(3_000))
+  await using run = startCommand(['derive', long], {})
+  await waitUntil(() => run.stdout() !== '', { what: 'the first events', timeoutMs: 20_000 })
+  run.child.kill('SIGINT')
+  const { code, stderr } = await run.ended
+  expect({ code, stderr }).toEqual({ code: 130, stderr: '' })
 })
 
 test('a reader that goes away ends the command without a word', async () => {

@@ -33,6 +33,7 @@ export async function deriveTrace(trace: string): Promise<{ events: Event[]; war
       output += text
     },
     warn: (line) => warnings.push(line),
+    signal: new AbortController().signal,
   })
   const events = output
     .split('\n')
