@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Two projects: `unit` is pure or needs only files and loopback sockets; `asterisk` boots real PBXs. Its files run four
+// Two projects: `unit` is pure or needs only files and loopback sockets; `asterisk` boots real PBXs. Its files run three
 // at a time, for calls mostly wait, and after the unit tests, whose load would make phones late.
 export default defineConfig({
   test: {
@@ -27,7 +27,7 @@ export default defineConfig({
           name: 'asterisk',
           include: ['test/asterisk/**/*.test.ts'],
           globalSetup: ['test/asterisk/global-setup.ts'],
-          maxWorkers: 4,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
