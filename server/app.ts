@@ -225,7 +225,8 @@ export async function openApp(opening: Opening): Promise<App> {
   const url = await listen(server, config)
   // After the port is ours: a start that fails must not have shown a key.
   const key = await ensureFirstKey(store, account, config.dataFolder)
-  const failed = runLoops(opening, store, parts)
+  const failed = Promise.race([runLoops(opening, store, parts), store.failed])
+  failed.catch(() => undefined)
 
   const asterisk = asteriskFinder(opening)
   const pbxFolder = join(config.dataFolder, 'pbx')

@@ -14,11 +14,9 @@ describe('readConfig', () => {
     const config = readConfig({
       OFFHOOK_DATA: 'some/where',
       OFFHOOK_DATABASE: 'sqlite:else.db',
-      OFFHOOK_PUBLIC_URL: 'https://pbx.example/offhook/',
     })
     expect(config.dataFolder).toBe(resolve('some/where'))
     expect(config.database).toBe(`sqlite:${resolve('else.db')}`)
-    expect(config.publicUrl).toBe('https://pbx.example/offhook')
   })
 
   test('a variable set to nothing counts as not set', () => {
@@ -48,7 +46,6 @@ describe('readConfig', () => {
     ['OFFHOOK_PORT', '-1'],
     ['OFFHOOK_DATABASE', 'mysql://localhost'],
     ['OFFHOOK_DATABASE', 'sqlite:'],
-    ['OFFHOOK_PUBLIC_URL', 'ftp://x.example'],
     ['OFFHOOK_LOG_LEVEL', 'loud'],
   ])('%s=%s is refused', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(name)

@@ -55,15 +55,6 @@ export const settings = {
     schema: wholeNumber(0, 65_535).default(8420),
     description: 'Port of the API. 0 takes any free port and prints it.',
   }),
-  publicUrl: setting({
-    env: 'OFFHOOK_PUBLIC_URL',
-    schema: z
-      .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
-      .transform((url) => url.replace(/\/+$/, ''))
-      .optional(),
-    defaultText: '`http://` and the address it listens on',
-    description: 'Address under which others reach Offhook; links in events begin with it.',
-  }),
   database: setting({
     env: 'OFFHOOK_DATABASE',
     schema: z

@@ -1,7 +1,7 @@
 /** Reading, folding and committing: one batch of capture after the other. */
 import type { Event } from '#contracts/events/catalogue.ts'
 import type { Fact } from '#server/domain/calls/facts.ts'
-import { foldRows } from '#server/domain/calls/fold.ts'
+import { type Folded, foldRows } from '#server/domain/calls/fold.ts'
 import type { PbxRow } from '#server/domain/calls/rows.ts'
 import { loadCalls, type OpenCalls, saveCalls } from '#server/domain/calls/state.ts'
 import { describe } from '#server/domain/events/describe.ts'
@@ -77,7 +77,7 @@ export interface Capture {
   /** Channels that the PBX did not list at the last comparison. */
   suspects: ReadonlySet<string>
   /** What happened before was read late, not live. */
-  readonly liveSince: number
+  liveSince: number
   /** What the link said and the loop has not handled yet. */
   readonly news: LinkNews[]
   /** Time of the last queue_log row that was committed since we began, epoch ms. */
@@ -240,7 +240,7 @@ export async function commit(
   },
 ): Promise<void> {
   const { deps } = capture
-  const folded = foldRows(capture.calls, step.rows ?? [], { trunks: deps.trunks() })
+  const folded = foldAll(capture, step.rows ?? [])
   const directory = deps.directory()
   const backfilled = (fact: Fact) => step.late === true || fact.at < capture.liveSince
   const told = folded.facts.map((fact) => describe(fact, directory, backfilled(fact)))
@@ -265,6 +265,45 @@ export async function commit(
   capture.calls = folded.state
   capture.cursor = cursor
   capture.sinceGap += told.length
+}
+
+function foldAll(capture: Capture, rows: readonly PbxRow[]): Folded {
+  const options = { trunks: capture.deps.trunks() }
+  try {
+    return foldRows(capture.calls, rows, options)
+  } catch (error) {
+    capture.deps.log.warn({ err: error }, 'capture: a row cannot be folded, looking for it')
+    return foldOneByOne(capture, rows, options)
+  }
+}
+
+/** A row that the fold does not survive is a fault of ours. It costs its own facts, never those of the rows after it. */
+function foldOneByOne(
+  capture: Capture,
+  rows: readonly PbxRow[],
+  options: Parameters<typeof foldRows>[2],
+): Folded {
+  let state = capture.calls
+  const facts: Fact[] = []
+  const changed = new Set<string>()
+  const closed = new Set<string>()
+  for (const row of rows) {
+    try {
+      const folded = foldRows(state, [row], options)
+      state = folded.state
+      facts.push(...folded.facts)
+      for (const id of folded.closed) closed.add(id)
+      for (const id of folded.changed) changed.add(id)
+    } catch (error) {
+      capture.deps.log.warn({ err: error, row }, 'capture: row passed over, please report it')
+    }
+  }
+  return {
+    state,
+    facts,
+    changed: [...changed].filter((id) => state.calls.has(id)),
+    closed: [...closed].filter((id) => !state.calls.has(id)),
+  }
 }
 
 /** Notes that we are running, so that after a kill -9 the gap is known to the half minute. */

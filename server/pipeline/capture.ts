@@ -19,6 +19,8 @@ const pollMs = 1_000
 /** How often we note that we are alive and compare our channels with the PBX's own list. */
 const reconcileMs = 30_000
 const retryMs = { first: 250, longest: 30_000 }
+/** Rows that waited this long for a commit were read late, not live. */
+const lateAfterMs = 5_000
 
 /** Runs until the signal aborts; returns after the batch under way is committed. */
 export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promise<void> {
@@ -28,14 +30,18 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
   watchLog(deps.celPath, doorbell.ring, signal)
   const link = followLink(capture, doorbell.ring, signal)
   let reconcileAt = performance.now() + reconcileMs
+  const step = async () => {
+    await readAll(capture)
+    await handleNews(capture)
+    if (performance.now() < reconcileAt) return
+    reconcileAt = performance.now() + reconcileMs
+    await reconcile(capture)
+  }
+  const late = () => {
+    capture.liveSince = deps.now()
+  }
   while (!signal.aborted) {
-    await retried(deps, signal, async () => {
-      await readAll(capture)
-      await handleNews(capture)
-      if (performance.now() < reconcileAt) return
-      reconcileAt = performance.now() + reconcileMs
-      await reconcile(capture)
-    })
+    await retried(deps, signal, step, late)
     await doorbell.wait(pollMs, signal)
   }
   await link
@@ -48,13 +54,19 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
   }
 }
 
-/** Tries until it works: what cannot be committed now stays on the PBX's disk. Null: the signal aborted before. */
+/**
+ * Tries until it works: what cannot be committed now stays on the PBX's disk. `late` is called before each try once
+ * it has failed for a while. Null: the signal aborted before.
+ */
 async function retried<T>(
   deps: CaptureDeps,
   signal: AbortSignal,
   step: () => Promise<T>,
+  late?: () => void,
 ): Promise<T | null> {
+  const began = performance.now()
   for (let wait = retryMs.first; !signal.aborted; wait = Math.min(wait * 2, retryMs.longest)) {
+    if (performance.now() - began > lateAfterMs) late?.()
     try {
       return await step()
     } catch (error) {

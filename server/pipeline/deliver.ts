@@ -134,9 +134,9 @@ function start(deliverer: Deliverer, lease: Lease): void {
 async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
   const { deps, now, signal } = deliverer
   const startedAt = deps.now()
-  const request = signedRequest(deliverer, lease, startedAt)
-  const outcome = await attempt(deliverer, lease, request)
-  if (outcome === null) return
+  const made = await attempt(deliverer, lease, startedAt)
+  if (made === null) return
+  const { request, outcome } = made
   const number = lease.attempts + 1
   const { retries, id: webhookId } = lease.webhook
   const at = now()
@@ -168,20 +168,33 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
 
 /** Null: the failure was ours and not the receiver's; it counts as no attempt, the delivery is put off a little. */
 async function attempt(
-  { deps, now, signal }: Deliverer,
+  deliverer: Deliverer,
   lease: Lease,
-  request: WebhookRequest,
-): Promise<AttemptOutcome | null> {
+  at: number,
+): Promise<{ readonly request: WebhookRequest; readonly outcome: AttemptOutcome } | null> {
+  const { deps, now, signal } = deliverer
   try {
-    return await deps.sender.attempt(request, { timeoutMs: lease.webhook.timeoutMs })
+    const request = signedRequest(deliverer, lease, at)
+    const outcome = await deps.sender.attempt(request, { timeoutMs: lease.webhook.timeoutMs })
+    return { request, outcome: withoutSecrets(outcome) }
   } catch (error) {
     const facts = { err: error, webhook: lease.webhook.id, event: lease.event.id }
     deps.log.error(facts, 'deliver: the request could not be made')
-    const at = now()
+    const failedAt = now()
     // At a stop the drain returns it.
-    if (!signal.aborted) await returnLeases(deps.store, [lease], at, at + ownFailurePauseMs)
+    if (!signal.aborted) {
+      await returnLeases(deps.store, [lease], failedAt, failedAt + ownFailurePauseMs)
+    }
     return null
   }
+}
+
+/** A receiver may set cookies; what they hold is nobody's business who reads the log. */
+function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
+  const { responseHeaders } = outcome
+  return responseHeaders === null
+    ? outcome
+    : { ...outcome, responseHeaders: redactHeaders(responseHeaders) }
 }
 
 /** Receivers compare the signature's time with their own clock, so it is the wall clock's. */

@@ -169,8 +169,12 @@ function assemble({ threads, turnstile, ...parts }: Parts): Store {
     for (const db of [parts.read, parts.write]) await db.destroy()
   }
 
+  const failed = Promise.race(threads.map((thread) => thread.failed))
+  // Nobody may be waiting for it.
+  failed.catch(() => undefined)
   const store: Store = {
     ...parts,
+    failed,
     facts: sqliteFacts,
     accepting: createGroupCommit<Acceptance, Accepted>({
       commit: async (items) => await acceptTogether(store, items),

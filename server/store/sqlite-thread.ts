@@ -21,6 +21,8 @@ export interface SqliteThread extends SqliteConnection {
     durability: Durability,
     request: ProcedureRequest<N>,
   ) => Promise<ProcedureResult<N>>
+  /** Rejects when the thread ends without having been closed: nothing can be stored from then on. */
+  readonly failed: Promise<never>
   /** Closes the connection and ends the thread. */
   readonly close: () => Promise<void>
 }
@@ -90,6 +92,10 @@ function converse(worker: Worker, path: string): SqliteThread {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
   let ended: StoreError | null = null
+  let closing = false
+  const failure = Promise.withResolvers<never>()
+  // Nobody may be waiting for it.
+  failure.promise.catch(() => undefined)
 
   worker.on('message', (reply: WorkerReply) => {
     const question = waiting.get(reply.id)
@@ -101,6 +107,7 @@ function converse(worker: Worker, path: string): SqliteThread {
     ended ??= new StoreError('database_failed', `The database ${path} is closed.`, { cause })
     for (const question of waiting.values()) question.reject(ended)
     waiting.clear()
+    if (!closing) failure.reject(ended)
   }
   worker.on('error', end)
   worker.on('exit', end)
@@ -127,8 +134,10 @@ function converse(worker: Worker, path: string): SqliteThread {
     rollback: async () => {
       await ask({ id: nextId(), rollback: true })
     },
+    failed: failure.promise,
     close: async () => {
       if (ended !== null) return
+      closing = true
       const exited = new Promise((resolve) => worker.once('exit', resolve))
       await ask({ id: nextId(), close: true })
       await exited

@@ -63,6 +63,7 @@ interface StartOptions {
   readonly linked?: boolean
   /** Called before each commit; throwing is the database being away. */
   readonly beforeCommit?: () => void
+  readonly trunks?: ReadonlySet<string>
 }
 
 function start(options: StartOptions = {}): Running {
@@ -83,7 +84,7 @@ function start(options: StartOptions = {}): Running {
       celPath: join(folder, 'cel.csv'),
       queueLogPath: join(folder, 'queue_log'),
       beginAt: 'start',
-      trunks: () => null,
+      trunks: () => options.trunks ?? null,
       tidy: null,
       directory: () => directory,
       link: options.linked ? link : null,
@@ -203,6 +204,46 @@ test('a database that is away for a while costs nothing', async () => {
   await waitUntil(async () => (await callEvents()).length >= wanted.length, { what: 'the events' })
   await running.stop()
   expect(away).toBe(0)
+  expect(told(await callEvents())).toEqual(wanted)
+})
+
+test('what waited long for a commit is told as read late', async () => {
+  await writeFile(join(folder, 'cel.csv'), '')
+  const awayUntil = performance.now() + 5_500
+  const running = start({
+    beforeCommit: () => {
+      if (performance.now() < awayUntil) throw new Error('the disk is full')
+    },
+  })
+  // A call of this moment: the recorded one, its times moved here.
+  const text = await traceText(ivrCall)
+  const began = Number(/"(\d+\.\d+)"/.exec(text)?.[1])
+  const shift = Date.now() / 1000 - began
+  const live = text.replaceAll(
+    /"(\d+\.\d{6})"/g,
+    (_, time) => `"${(Number(time) + shift).toFixed(6)}"`,
+  )
+  await appendFile(join(folder, 'cel.csv'), live)
+  const isEnded = async () => (await callEvents()).some((e) => e.type === 'call.ended')
+  await waitUntil(isEnded, { what: 'the call', timeoutMs: 20_000 })
+  await running.stop()
+  expect((await callEvents())[0]).toMatchObject({ sequence: 1, backfilled: true })
+}, 30_000)
+
+test('a row that the fold does not survive costs its own facts only', async () => {
+  const trap = new Set<string>()
+  trap.has = (endpoint) => {
+    if (endpoint === 'trap') throw new Error('a fault of ours')
+    return endpoint === 'trunk'
+  }
+  const text = await traceText(ivrCall)
+  const [first = ''] = text.split('\n')
+  const bad = first.replaceAll('PJSIP/trunk-', 'PJSIP/trap-').replaceAll('.10"', '.9999"')
+  const running = start({ trunks: trap })
+  await writeFile(join(folder, 'cel.csv'), `${bad}\n${text}`)
+  const wanted = await expected(ivrCall)
+  await waitUntil(async () => (await callEvents()).length >= wanted.length, { what: 'the events' })
+  await running.stop()
   expect(told(await callEvents())).toEqual(wanted)
 })
 
