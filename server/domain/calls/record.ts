@@ -104,7 +104,8 @@ function tookDown(leg: Leg, end: number): boolean {
 const rangOut: ReadonlySet<number> = new Set([0, 16, 19])
 
 function causeOf(call: OpenCall, initiator: HangupInitiator): HangupCause {
-  if (call.bridged) return 'Answered'
+  // Answered and not yet connected: the PBX died, or the caller left, in the moment between. The answer has been told.
+  if (call.bridged || call.answeredAt !== null) return 'Answered'
   if (call.voicemailReached) return causeFromLegs(call) ?? 'Failed'
   if (initiator === 'caller') return 'Canceled'
   const q850 = callerLeg(call).hangup?.cause
