@@ -92,6 +92,8 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
+// Whatever is made, by us or by an Asterisk that we start, holds calls or secrets: for its owner alone.
+process.umask(0o077)
 process.exitCode = await run(process.argv.slice(2))
 // A command has closed what it opened when it returns; what still keeps the process up would be a leak, and the
 // person at the terminal should not wait for it.
