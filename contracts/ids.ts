@@ -17,9 +17,7 @@ const idOf = (kind: IdKind, what: string) =>
     .regex(new RegExp(`^${idPrefixes[kind]}_[0-9A-Za-z]{1,64}$`))
     .meta({ label: `${what} ID`, description: `Identifies the ${what.toLowerCase()}.` })
 
-export const AccountId = idOf('account', 'Account')
 export const WebhookId = idOf('webhook', 'Webhook')
 export const EventId = idOf('event', 'Event')
 export const DeliveryId = idOf('delivery', 'Delivery')
 export const AttemptId = idOf('attempt', 'Attempt')
-export const ApiKeyId = idOf('apiKey', 'API key')

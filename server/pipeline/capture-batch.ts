@@ -51,7 +51,7 @@ export interface CaptureDeps {
 /** What is stored beside the open calls: everything that a restart goes on from. */
 export interface CaptureCursor {
   /** Where the files were that the two cursors are of. */
-  readonly paths?: { readonly cel: string; readonly queueLog: string | null }
+  readonly paths: { readonly cel: string; readonly queueLog: string | null }
   readonly cel: LogCursor | null
   readonly queueLog: LogCursor | null
   /** The fold's state beside its calls. */
@@ -137,13 +137,11 @@ async function goOn(deps: CaptureDeps, stored: CaptureCursor): Promise<CaptureCu
     return moved ? cursor : await begin(deps, path)
   }
   const paths = pathsOf(deps)
-  // The first databases have none: theirs have not changed.
-  const were = stored.paths ?? paths
   return {
     ...stored,
     paths,
-    cel: await cursorIn(paths.cel, were.cel, stored.cel),
-    queueLog: await cursorIn(paths.queueLog, were.queueLog, stored.queueLog),
+    cel: await cursorIn(paths.cel, stored.paths.cel, stored.cel),
+    queueLog: await cursorIn(paths.queueLog, stored.paths.queueLog, stored.queueLog),
   }
 }
 

@@ -16,14 +16,7 @@ import {
   touch,
 } from '#server/domain/calls/draft.ts'
 import type { Fact } from '#server/domain/calls/facts.ts'
-import {
-  answerLeg,
-  endLeg,
-  enterBridge,
-  isCaller,
-  leaveBridge,
-  offerLeg,
-} from '#server/domain/calls/legs.ts'
+import { answerLeg, endLeg, enterBridge, leaveBridge, offerLeg } from '#server/domain/calls/legs.ts'
 import { applyMark, receiveInbound } from '#server/domain/calls/marks.ts'
 import { foldQueueLog, forgetOldQueueLog } from '#server/domain/calls/queue-log.ts'
 import { closeCall } from '#server/domain/calls/record.ts'
@@ -218,15 +211,14 @@ function mailboxOf(appData: string): string {
 
 function hangUp(draft: Draft, call: OpenCall, leg: Leg, row: CelRow): void {
   if (leg.endedAt !== null) return
-  const { hangupcause, hangupsource, dialstatus } = row.extra
+  const { hangupcause, hangupsource } = row.extra
   if (typeof hangupcause === 'number') {
     leg.hangup = {
       cause: hangupcause,
       source: typeof hangupsource === 'string' ? hangupsource : '',
-      dialStatus: typeof dialstatus === 'string' ? dialstatus : '',
     }
   }
-  if (isCaller(call, leg) && call.kind === 'undecided') call.kind = 'silent'
+  if (leg === callerLeg(call) && call.kind === 'undecided') call.kind = 'silent'
   endLeg(draft, call, leg, row.at)
   closeIfOver(draft, call)
 }

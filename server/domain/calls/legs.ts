@@ -168,8 +168,3 @@ function outcomeOf(leg: Leg): LegOutcome {
   if (cause === 21 || cause === 23) return 'rejected'
   return noAnswerCauses.has(cause) ? 'missed' : 'failed'
 }
-
-/** The channel that asked: the first one, as long as the call knows it. */
-export function isCaller(call: OpenCall, leg: Leg): boolean {
-  return callerLeg(call).id === leg.id
-}

@@ -22,7 +22,7 @@ export interface Leg {
   offered: boolean
   answeredAt: number | null
   endedAt: number | null
-  hangup: { readonly cause: number; readonly source: string; readonly dialStatus: string } | null
+  hangup: { readonly cause: number; readonly source: string } | null
   outcome: LegOutcome | null
   bridge: string | null
   /** The bridge that it left last: an attended transfer names bridges that are empty by then. */
