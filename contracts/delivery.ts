@@ -53,7 +53,7 @@ export const AttemptError = z.enum([
   'redirect',
   'status',
   'response_invalid',
-  'forbidden_address',
+  'address_forbidden',
 ])
 export type AttemptError = z.infer<typeof AttemptError>
 

@@ -19,14 +19,27 @@ export interface AttemptOutcome {
   /** Whole milliseconds from the start to the end of the answer, or to the failure. */
   readonly durationMs: number
   readonly timings: AttemptTimings
+  /** The address that the connection went to, without port; null: there was no connection. Behind a proxy: the proxy's. */
+  readonly remoteAddress: string | null
+  /** What the connection speaks; null: there was no connection. */
+  readonly httpVersion: HttpVersion | null
   /** The header `Retry-After` as the receiver wrote it. */
   readonly retryAfter: string | null
 }
 
-/** Whole milliseconds since the start of the attempt; null: it did not come so far. */
+export type HttpVersion = '1.1' | '2'
+
+/**
+ * Where the time of an attempt went, in whole milliseconds. The first three are how long each step took; null: it was
+ * not needed (the connection was open already, the host is an address, the URL is http://), or it did not end.
+ */
 export interface AttemptTimings {
-  /** A connection was ready (name resolved, connected, TLS agreed); about 0 where one was open already. */
-  readonly connectedMs: number | null
-  /** The status and the headers of the answer were there. */
-  readonly answeredMs: number | null
+  /** Looking up the name of the host. */
+  readonly dnsMs: number | null
+  /** Connecting to its address, behind a proxy the tunnel too. */
+  readonly connectMs: number | null
+  /** The TLS handshake. */
+  readonly tlsMs: number | null
+  /** From the start of the attempt to the status and headers of the answer; null: they did not come. */
+  readonly firstByteMs: number | null
 }

@@ -98,8 +98,13 @@ describe('answers', () => {
     })
     const { durationMs, timings } = outcome
     expect(Number.isInteger(durationMs)).toBe(true)
-    expect(timings.connectedMs).toBeLessThanOrEqual(timings.answeredMs ?? -1)
-    expect(timings.answeredMs).toBeLessThanOrEqual(durationMs)
+    expect(timings).toMatchObject({ dnsMs: null, tlsMs: null })
+    expect(timings.connectMs).toBeLessThanOrEqual(timings.firstByteMs ?? -1)
+    expect(timings.firstByteMs).toBeLessThanOrEqual(durationMs)
+    expect(outcome).toMatchObject({ remoteAddress: '127.0.0.1', httpVersion: '1.1' })
+    const again = await sender.attempt(to(receiver.url), within)
+    expect(again.timings).toMatchObject({ dnsMs: null, connectMs: null, tlsMs: null })
+    expect(again).toMatchObject({ remoteAddress: '127.0.0.1', httpVersion: '1.1' })
     const [request] = receiver.requests
     expect(request).toMatchObject({ method: 'POST', path: '/hooks/7?tenant=a%20b' })
     expect(request?.body.toString()).toBe(event)
@@ -437,7 +442,9 @@ describe('connections that are not made', () => {
     expect(await sender.attempt(to(receiver.url), within)).toMatchObject({
       error: 'connect_refused',
       errorDetail: `${new URL(receiver.url).host} refuses the connection.`,
-      timings: { connectedMs: null, answeredMs: null },
+      timings: { dnsMs: null, connectMs: null, tlsMs: null, firstByteMs: null },
+      remoteAddress: null,
+      httpVersion: null,
     })
   })
 

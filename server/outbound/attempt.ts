@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Agent } from 'undici'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import type { WebhookRequest } from '#server/domain/render.ts'
-import { createConnector, type Opening } from '#server/outbound/connect.ts'
-import { type Exchange, startExchange } from '#server/outbound/exchange.ts'
+import { createConnector } from '#server/outbound/connect.ts'
+import { startExchange } from '#server/outbound/exchange.ts'
+import { createLineAgent, type LineConnector, type Opening } from '#server/outbound/line.ts'
 
 export interface SenderOptions {
   /** Certificates (PEM) of authorities to trust instead of the usual ones. */
@@ -40,23 +40,11 @@ const idle = { keepAliveTimeout: 4000, keepAliveMaxTimeout: 60_000 }
 /** Keeps connections open per origin, as many as there are requests at the same time: the caller bounds those. */
 export function createSender({ ca, connectTimeoutMs = 10_000 }: SenderOptions = {}): Sender {
   const openings = new Set<Opening>()
-  let dispatching: Exchange | null = null
-
-  const connect = createConnector(
-    { ca: ca ?? null, timeoutMs: connectTimeoutMs },
-    {
-      begun(opening) {
-        // Begun within `dispatch`, or later in place of one that was closed, then for nobody in particular.
-        dispatching?.waitFor(opening)
-        openings.add(opening)
-      },
-      over(opening) {
-        openings.delete(opening)
-      },
-    },
+  const connect = tracked(
+    openings,
+    createConnector({ ca: ca ?? null, timeoutMs: connectTimeoutMs }),
   )
-  const agent = new Agent({
-    connect,
+  const agent = createLineAgent(connect, {
     ...idle,
     allowH2: false,
     pipelining: 1,
@@ -70,21 +58,16 @@ export function createSender({ ca, connectTimeoutMs = 10_000 }: SenderOptions = 
     async attempt(request, { timeoutMs }) {
       const url = new URL(request.url)
       const exchange = startExchange(url.host, timeoutMs)
-      dispatching = exchange
-      try {
-        agent.dispatch(
-          {
-            origin: url.origin,
-            path: url.pathname + url.search,
-            method: request.method,
-            headers: request.headers,
-            body: request.body,
-          },
-          exchange.handler,
-        )
-      } finally {
-        dispatching = null
-      }
+      agent.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: request.method,
+          headers: request.headers,
+          body: request.body,
+        },
+        exchange.handler,
+      )
       const outcome = await exchange.outcome
       // undici takes a connection back one turn of the event loop after its answer. A caller that sends the next request
       // sooner would be given a new connection.
@@ -97,5 +80,24 @@ export function createSender({ ca, connectTimeoutMs = 10_000 }: SenderOptions = 
       for (const opening of openings) opening.cancel(closed)
       await end
     },
+  }
+}
+
+/** Keeps the set of connections that are being made. */
+function tracked(openings: Set<Opening>, connect: LineConnector): LineConnector {
+  return (target, begun, callback) => {
+    let opening: Opening | null = null
+    connect(
+      target,
+      (latest) => {
+        opening = latest
+        openings.add(latest)
+        begun(latest)
+      },
+      (...result) => {
+        if (opening !== null) openings.delete(opening)
+        callback(...result)
+      },
+    )
   }
 }

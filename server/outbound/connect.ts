@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { buildConnector } from 'undici'
 import { ConnectFailure, isOurFailure } from '#server/outbound/failure.ts'
+import type { LineConnector, Opening, OpeningSteps, Stage } from '#server/outbound/line.ts'
 
 export interface ConnectSettings {
   /** Certificates (PEM) of authorities to trust instead of the usual ones; null: the usual ones. */
@@ -10,22 +11,6 @@ export interface ConnectSettings {
 }
 
 type Target = Pick<buildConnector.Options, 'hostname' | 'port' | 'protocol'>
-
-/** A connection that is being made. */
-export interface Opening {
-  /** What is being waited for. */
-  readonly stage: () => Stage
-  /** Gives up; without effect once the connection stands. */
-  readonly cancel: (reason: Error) => void
-}
-
-/** Told of every connection, synchronously when its making begins, and when it stands or has failed. */
-export interface OpeningWatch {
-  readonly begun: (opening: Opening) => void
-  readonly over: (opening: Opening) => void
-}
-
-export type Stage = 'dns' | 'tcp' | 'tls'
 
 /**
  * Receivers on another continent are farther than the 250 ms after which Node drops an address that has not answered
@@ -59,54 +44,66 @@ function tlsOptions(hostname: string, ca: ConnectSettings['ca']): ConnectionOpti
  * undici's own connector would do but for two things that only the socket tells: how far a connection came when it
  * failed, and a way to give up on one that nobody waits for any more.
  */
-export function createConnector(
-  settings: ConnectSettings,
-  watch: OpeningWatch,
-): buildConnector.connector {
-  return (target, callback) => {
+export function createConnector(settings: ConnectSettings): LineConnector {
+  return (target, begun, callback) => {
     const { hostname } = target
     const options = socketOptions(target)
     const secure = target.protocol === 'https:'
     const where = `${hostname}:${options.port}`
-    let stage: Stage = isIP(hostname) === 0 ? 'dns' : 'tcp'
+    const steps = stepClock(isIP(hostname) === 0 ? 'dns' : 'tcp')
     let pending = true
 
     const socket: Socket = secure
       ? connectTls({ ...options, ...tlsOptions(hostname, settings.ca) })
       : connectTcp(options)
     const opening: Opening = {
-      stage: () => stage,
+      begunAt: steps.begunAt,
+      stage: steps.stage,
+      steps: steps.taken,
       cancel: (reason) => {
         if (pending) socket.destroy(reason)
       },
     }
-    const over = () => {
-      pending = false
-      watch.over(opening)
-    }
     socket.once('lookup', (error: Error | null) => {
-      if (!error) stage = 'tcp'
+      if (!error) steps.next('tcp')
     })
-    if (secure) {
-      socket.once('connect', () => {
-        stage = 'tls'
-      })
-    }
+    if (secure) socket.once('connect', () => steps.next('tls'))
     socket.setTimeout(settings.timeoutMs, () =>
-      opening.cancel(slowConnect(stage, where, settings.timeoutMs)),
+      opening.cancel(slowConnect(steps.stage(), where, settings.timeoutMs)),
     )
     socket.once(secure ? 'secureConnect' : 'connect', () => {
-      over()
+      pending = false
+      steps.next(null)
       socket.setTimeout(0)
       callback(null, socket)
     })
     // Stays for the life of the socket: an 'error' without a listener would end the process.
     socket.on('error', (error) => {
       if (!pending) return
-      over()
-      callback(isOurFailure(error) ? error : connectFailure(stage, where, error), null)
+      pending = false
+      callback(isOurFailure(error) ? error : connectFailure(steps.stage(), where, error), null)
     })
-    watch.begun(opening)
+    begun(opening)
+  }
+}
+
+/** Where the making of a connection is, and how long its steps took. */
+function stepClock(first: Stage) {
+  const begunAt = performance.now()
+  const took: Record<Stage, number | null> = { dns: null, tcp: null, tls: null }
+  let stage = first
+  let since = begunAt
+  return {
+    begunAt,
+    stage: () => stage,
+    taken: (): OpeningSteps => ({ dnsMs: took.dns, connectMs: took.tcp, tlsMs: took.tls }),
+    /** Ends the stage; null: it was the last. */
+    next(following: Stage | null) {
+      const now = performance.now()
+      took[stage] = now - since
+      since = now
+      if (following !== null) stage = following
+    },
   }
 }
 

@@ -1,10 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 import type { Dispatcher } from 'undici'
-import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import type { AttemptOutcome, AttemptTimings } from '#server/domain/attempt-outcome.ts'
 import { redactUrl } from '#server/domain/redact.ts'
 import { type BodyCapture, createBodyCapture } from '#server/outbound/body-capture.ts'
-import { type Opening, slowConnect } from '#server/outbound/connect.ts'
+import { slowConnect } from '#server/outbound/connect.ts'
 import { type Failure, failureOf } from '#server/outbound/failure.ts'
+import type { Line, LineHandler } from '#server/outbound/line.ts'
 
 /** How much of an answer is kept. */
 export const keptBodyBytes = 64 * 1024
@@ -19,9 +20,7 @@ export const keptBodyBytes = 64 * 1024
  */
 export interface Exchange {
   readonly outcome: Promise<AttemptOutcome>
-  readonly handler: Dispatcher.DispatchHandler
-  /** The connection that is being made for this exchange alone; it is given up when the exchange ends before it stands. */
-  readonly waitFor: (opening: Opening) => void
+  readonly handler: LineHandler
 }
 
 interface Answer {
@@ -31,7 +30,9 @@ interface Answer {
 
 /** How far an exchange has come. */
 interface Seen {
-  connectedMs: number | null
+  /** By `performance.now()`. */
+  readonly startedAt: number
+  line: Line | null
   answeredMs: number | null
   answer: Answer | null
   readonly body: BodyCapture
@@ -43,12 +44,12 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
   const elapsed = () => Math.round(performance.now() - startedAt)
   const { promise, resolve, reject } = Promise.withResolvers<AttemptOutcome>()
   const seen: Seen = {
-    connectedMs: null,
+    startedAt,
+    line: null,
     answeredMs: null,
     answer: null,
     body: createBodyCapture(keptBodyBytes),
   }
-  let opening: Opening | null = null
   let controller: Dispatcher.DispatchController | null = null
   let settled = false
 
@@ -60,26 +61,39 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
 
   /** Nobody waits for this exchange any more: its connection, or the making of it, ends. */
   function breakOff(reason: Error): void {
-    if (controller === null) opening?.cancel(reason)
+    if (controller === null) leaveLine(reason)
     else controller.abort(reason)
+  }
+
+  let waiting: Line | null = null
+  function leaveLine(reason: Error | null): void {
+    if (reason === null) waiting?.started()
+    else waiting?.giveUp(reason)
+    waiting = null
   }
 
   function expire(): void {
     if (settled) return
     const waited =
-      controller === null ? slowConnect(opening?.stage() ?? null, where, timeoutMs) : null
+      controller === null
+        ? slowConnect(seen.line?.opening()?.stage() ?? null, where, timeoutMs)
+        : null
     settle(waited === null ? slowAnswer(seen.answer, timeoutMs) : failureOf(waited, false))
     breakOff(waited ?? new Error('The time of the attempt is over.'))
   }
   // Timers run before sockets are read: where this process itself stood still, the answer may be waiting there.
   const deadline = setTimeout(() => setImmediate(expire), timeoutMs)
 
-  const handler: Dispatcher.DispatchHandler = {
+  const handler: LineHandler = {
+    onLine(line) {
+      seen.line = line
+      waiting = line
+    },
     onRequestStart(started) {
       controller = started
+      leaveLine(null)
       // The connection came too late; the receiver must not get what counts as not sent.
       if (settled) started.abort(new Error('The attempt is over.'))
-      else seen.connectedMs = elapsed()
     },
     onResponseStart(_controller, statusCode, headers) {
       if (settled || statusCode < 200) return
@@ -95,6 +109,7 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
       if (!settled) settle(failureOfAnswer(seen.answer))
     },
     onResponseError(_controller, error) {
+      leaveLine(null)
       if (settled) return
       const failure = failureOf(error, seen.answer !== null)
       // Ours: the promise, once rejected, stays so, and settling ends the rest.
@@ -102,18 +117,16 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
       settle(failure)
     },
   }
-  const waitFor = (begun: Opening) => {
-    opening = begun
-  }
-  return { outcome: promise, handler, waitFor }
+  return { outcome: promise, handler }
 }
 
 function outcomeOf(
-  { answer, body, connectedMs, answeredMs }: Seen,
+  seen: Seen,
   failure: Failure | null,
   truncated: boolean,
   durationMs: number,
 ): AttemptOutcome {
+  const { answer, body, line } = seen
   return {
     ok: failure === null,
     statusCode: answer?.statusCode ?? null,
@@ -123,9 +136,27 @@ function outcomeOf(
     responseBody: answer === null ? null : body.text(),
     responseTruncated: truncated,
     durationMs,
-    timings: { connectedMs, answeredMs },
+    timings: timingsOf(seen),
+    remoteAddress: line?.remoteAddress() ?? null,
+    httpVersion: line?.httpVersion() ?? null,
     retryAfter: answer?.headers['retry-after'] ?? null,
   }
+}
+
+function timingsOf({ startedAt, line, answeredMs }: Seen): AttemptTimings {
+  const opening = line?.opening() ?? null
+  // One that was begun before this exchange was made for another: nothing of it is this one's time.
+  const steps = opening !== null && opening.begunAt >= startedAt ? opening.steps() : null
+  return {
+    dnsMs: wholeMs(steps?.dnsMs),
+    connectMs: wholeMs(steps?.connectMs),
+    tlsMs: wholeMs(steps?.tlsMs),
+    firstByteMs: answeredMs,
+  }
+}
+
+function wholeMs(ms: number | null | undefined): number | null {
+  return ms === null || ms === undefined ? null : Math.round(ms)
 }
 
 function slowAnswer(answer: Answer | null, timeoutMs: number): Failure {
