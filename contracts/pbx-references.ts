@@ -1,4 +1,5 @@
 /** What a schema of one object cannot see: whether the objects of a PBX document fit together. */
+import { fieldPath } from '#contracts/field-path.ts'
 import type { Destination, PbxDocument, PbxOutboundRoute } from '#contracts/pbx.ts'
 
 export interface ReferenceIssue {
@@ -39,7 +40,7 @@ function* repeated(what: string, entries: readonly Named[]): Generator<Reference
   for (const { value, path } of entries) {
     if (value === null) continue
     const taken = first.get(value)
-    if (taken) yield { path, message: `${what} ${value} is taken by ${taken.join('.')}` }
+    if (taken) yield { path, message: `${what} ${value} is taken by ${fieldPath(taken)}` }
     else first.set(value, path)
   }
 }

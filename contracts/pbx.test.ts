@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { fieldPath } from '#contracts/field-path.ts'
 import { PbxDocument, type PbxDocumentInput } from '#contracts/pbx.ts'
 import { outboundRouteFor } from '#contracts/pbx-references.ts'
 
@@ -23,7 +24,7 @@ const base: PbxDocumentInput = {
 /** `path: message` of everything that is wrong with the document. */
 function problems(change: object): string[] {
   const result = PbxDocument.safeParse({ ...base, ...change })
-  return (result.error?.issues ?? []).map((i) => `${i.path.join('.')}: ${i.message}`)
+  return (result.error?.issues ?? []).map((i) => `${fieldPath(i.path)}: ${i.message}`)
 }
 
 test('a short document is a whole one: everything else has a default', () => {
@@ -48,49 +49,49 @@ describe('references lead somewhere, or the path and the reason are told', () =>
     [
       'user',
       to({ type: 'user', extension_number: '299' }),
-      'numbers.0.destination: there is no user 299',
+      'numbers[0].destination: there is no user 299',
     ],
-    ['ivr', to({ type: 'ivr', name: 'x' }), 'numbers.0.destination: there is no ivr x'],
-    ['queue', to({ type: 'queue', name: 'x' }), 'numbers.0.destination: there is no queue x'],
+    ['ivr', to({ type: 'ivr', name: 'x' }), 'numbers[0].destination: there is no ivr x'],
+    ['queue', to({ type: 'queue', name: 'x' }), 'numbers[0].destination: there is no queue x'],
     [
       'group',
       to({ type: 'ring_group', name: 'x' }),
-      'numbers.0.destination: there is no ring group x',
+      'numbers[0].destination: there is no ring group x',
     ],
     [
       'component',
       to({ type: 'component', name: 'x' }),
-      'numbers.0.destination: there is no component x',
+      'numbers[0].destination: there is no component x',
     ],
     [
       'mailbox',
       to({ type: 'voicemail', extension_number: '201' }),
-      'numbers.0.destination: there is no mailbox 201',
+      'numbers[0].destination: there is no mailbox 201',
     ],
     [
       'outside',
       to({ type: 'external', number: '1234567' }),
-      'numbers.0.destination: no outbound route takes 1234567',
+      'numbers[0].destination: no outbound route takes 1234567',
     ],
     [
       'member',
       { queues: [{ name: 'q', members: ['201', '299'] }] },
-      'queues.0.members.1: there is no user 299',
+      'queues[0].members[1]: there is no user 299',
     ],
     [
       'trunk',
       { outbound_routes: [{ trunk: 'x' }] },
-      'outbound_routes.0.trunk: there is no trunk x',
+      'outbound_routes[0].trunk: there is no trunk x',
     ],
     [
       'option',
       { ivrs: [{ name: 'm', options: { 1: { type: 'user', extension_number: '299' } } }] },
-      'ivrs.0.options.1: there is no user 299',
+      'ivrs[0].options.1: there is no user 299',
     ],
     [
       'forward',
       { users: [user('201', { forward_to: '555' })] },
-      'users.0.forward_to: there is no extension 555, and no outbound route takes it',
+      'users[0].forward_to: there is no extension 555, and no outbound route takes it',
     ],
   ])('%s', (_what, change, problem) => {
     expect(problems(change)).toEqual([problem])
@@ -102,7 +103,7 @@ describe('nothing has two meanings', () => {
     [
       'an extension',
       { queues: [{ name: 'q', members: [], extension: '201' }] },
-      'queues.0.extension: the extension 201 is taken by users.0.extension_number',
+      'queues[0].extension: the extension 201 is taken by users[0].extension_number',
     ],
     [
       'a number, written in two ways',
@@ -112,7 +113,7 @@ describe('nothing has two meanings', () => {
           { did: '1001', number: '+61290001001', destination: { type: 'hangup' } },
         ],
       },
-      'numbers.1.number: the number 61290001001 is taken by numbers.0.did',
+      'numbers[1].number: the number 61290001001 is taken by numbers[0].did',
     ],
     [
       'a name, but for its case',
@@ -122,7 +123,7 @@ describe('nothing has two meanings', () => {
           { name: 'sales', members: [] },
         ],
       },
-      'queues.1.name: the name sales is taken by queues.0.name',
+      'queues[1].name: the name sales is taken by queues[0].name',
     ],
     [
       'a feature code',
@@ -132,7 +133,7 @@ describe('nothing has two meanings', () => {
     [
       'a member',
       { ring_groups: [{ name: 'g', members: ['201', '201'] }] },
-      'ring_groups.0.members.1: the member 201 is taken by ring_groups.0.members.0',
+      'ring_groups[0].members[1]: the member 201 is taken by ring_groups[0].members[0]',
     ],
   ])('%s', (_what, change, problem) => {
     expect(problems(change)).toEqual([problem])
@@ -148,14 +149,14 @@ describe('a call cannot run in circles', () => {
     ]
     const components = [{ name: 'c', next: { type: 'ring_group', name: 'a' } }]
     expect(problems({ ring_groups, components })).toEqual([
-      'components.0.next: leads back to where the call comes from',
+      'components[0].next: leads back to where the call comes from',
     ])
   })
 
   test('of forwards, also over other objects', () => {
     expect(
       problems({ users: [user('201', { forward_to: '202' }), user('202', { forward_to: '201' })] }),
-    ).toEqual(['users.1.forward_to: leads back to where the call comes from'])
+    ).toEqual(['users[1].forward_to: leads back to where the call comes from'])
     const users = [user('201', { forward_to: '600' })]
     const ring_groups = [
       { ...group('g', { type: 'user', extension_number: '201' }), extension: '600' },
@@ -183,14 +184,14 @@ describe('a call cannot run in circles', () => {
 
 test('what belongs together is asked for together', () => {
   expect(problems({ users: [user('201', { secret: null })] })).toEqual([
-    'users.0.secret: a phone that registers needs a secret',
+    'users[0].secret: a phone that registers needs a secret',
   ])
   expect(problems({ users: [user('201', { has_voicemail: true })] })).toEqual([
-    'users.0.voicemail_pin: a mailbox needs a PIN',
+    'users[0].voicemail_pin: a mailbox needs a PIN',
   ])
   expect(
     problems({ trunks: [{ name: 'trunk', host: 'h', registers: true, username: 'u' }] }),
-  ).toEqual(['trunks.0.secret: user name and secret go together'])
+  ).toEqual(['trunks[0].secret: user name and secret go together'])
 })
 
 test.each<[string, object]>([

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { CallType } from '#contracts/events/facts.ts'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import { checkReferences } from '#contracts/pbx-references.ts'
 
 /** One line of text for people: no control characters, so that it cannot end a line of a generated file. */
@@ -32,10 +33,16 @@ const phoneNumber = z
 
 const e164 = z.string().regex(/^\+[1-9][0-9]{6,14}$/, 'must be + and 7 to 15 digits')
 
-/** Password of a phone or a trunk. Printable, without spaces: it stands on a line of a generated file. */
+/**
+ * Password of a phone or a trunk. Printable, without spaces: it stands on a line of a generated file. The mask of a
+ * stored secret (`hidden-secret.ts`) is of this form too.
+ */
 const secret = z
   .string()
   .regex(/^[\x21-\x7e]{8,128}$/, 'must be 8 to 128 printable characters without spaces')
+
+/** What is said of every field that holds a secret. */
+const hidden = `Replies show ${hiddenSecret}; sent back, the stored one stays.`
 
 const host = z
   .string()
@@ -90,7 +97,7 @@ export const PbxUser = z
     secret: secret
       .nullable()
       .default(null)
-      .meta({ description: 'Password of the phone. Null only with a fixed contact.' }),
+      .meta({ description: `Password of the phone. Null only with a fixed contact. ${hidden}` }),
     contact: z
       .strictObject({ host, port: port.default(5060) })
       .nullable()
@@ -107,9 +114,10 @@ export const PbxUser = z
     has_voicemail: z.boolean().default(false),
     voicemail_pin: z
       .string()
-      .regex(/^[0-9]{4,10}$/, 'must be 4 to 10 digits')
+      .regex(/^([0-9]{4,10}|\*{8})$/, 'must be 4 to 10 digits')
       .nullable()
-      .default(null),
+      .default(null)
+      .meta({ description: `What opens the mailbox from a phone. ${hidden}` }),
     ring_seconds: seconds(1, 600)
       .nullable()
       .default(null)
@@ -156,7 +164,10 @@ export const PbxTrunk = z
       .regex(/^[A-Za-z0-9+._-]{1,80}$/, 'must be letters, digits and + . _ -')
       .nullable()
       .default(null),
-    secret: secret.nullable().default(null),
+    secret: secret
+      .nullable()
+      .default(null)
+      .meta({ description: `Password at the carrier. ${hidden}` }),
     registers: z
       .boolean()
       .default(false)

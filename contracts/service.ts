@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Timestamp } from '#contracts/events/facts.ts'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
 
 const absolutePath = z
   .string()
@@ -37,7 +38,11 @@ export const PbxConnection = z.discriminatedUnion('kind', [
         host: z.string().min(1).max(255),
         port: z.int().min(1).max(65_535).default(5038),
         username: z.string().min(1).max(100),
-        secret: z.string().min(1).max(200),
+        secret: z
+          .string()
+          .min(1)
+          .max(200)
+          .meta({ description: `Replies show ${hiddenSecret}; sent back, the stored one stays.` }),
       })
       .nullable()
       .default(null),

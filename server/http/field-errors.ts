@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { fieldPath } from '#contracts/field-path.ts'
 import type { FieldError, FieldErrorCode } from '#contracts/problem.ts'
 import { nearestName } from '#server/domain/nearest-name.ts'
 
@@ -6,15 +7,6 @@ type Path = readonly PropertyKey[]
 
 /** A reply lists at most so many wrong fields: a body of 1 MiB could hold a hundred thousand. */
 const most = 50
-
-/** `['triggers', 2]` as `triggers[2]`. */
-function pathText(path: Path): string {
-  return path
-    .map((step, i) =>
-      typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step)}`,
-    )
-    .join('')
-}
 
 function valueAt(value: unknown, path: Path): unknown {
   let at = value
@@ -71,7 +63,7 @@ function unknownFields(
   return keys.slice(0, most).map((key) => {
     const nearest = nearestName(key, names)
     return {
-      field: pathText([...path, key]),
+      field: fieldPath([...path, key]),
       code: 'unknown_field' as const,
       message: nearest === null ? 'there is no such field' : `did you mean "${nearest}"?`,
     }
@@ -86,7 +78,7 @@ export function fieldErrors(schema: z.ZodType, value: unknown, error: z.ZodError
       const missing = valueAt(value, issue.path) === undefined
       const required = missing && (issue.code === 'invalid_type' || issue.code === 'invalid_value')
       const code = required ? 'required' : (codes[issue.code] ?? 'invalid')
-      return [{ field: pathText(issue.path), code, message: issue.message }]
+      return [{ field: fieldPath(issue.path), code, message: issue.message }]
     })
     .slice(0, most)
 }

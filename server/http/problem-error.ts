@@ -1,4 +1,6 @@
+import { fieldPath } from '#contracts/field-path.ts'
 import { type FieldError, type Problem, type ProblemCode, problems } from '#contracts/problem.ts'
+import { HiddenSecretError } from '#server/domain/hidden-secrets.ts'
 
 /** Thrown by routes and guards: becomes the problem reply with this code. */
 export class ProblemError extends Error {
@@ -51,12 +53,24 @@ const storeRefusals: Readonly<Record<string, ProblemCode>> = {
   service_gone: 'not_found',
 }
 
+function hiddenSecretProblem({ message, paths }: HiddenSecretError): ProblemError {
+  const errors = paths.map((path) => ({
+    field: fieldPath(path),
+    code: 'invalid' as const,
+    message,
+  }))
+  return new ProblemError('invalid_input', `Wrong: ${errors.map((e) => e.field).join(', ')}.`, {
+    errors,
+  })
+}
+
 /**
  * Any thrown value as a problem. What nobody foresaw becomes `internal` without its message: that may hold
  * secrets, and belongs into the log under the request id.
  */
 export function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error
+  if (error instanceof HiddenSecretError) return hiddenSecretProblem(error)
   if (!(error instanceof Error)) return new ProblemError('internal')
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const refusal = fastifyRefusals[code]

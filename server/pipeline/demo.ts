@@ -11,7 +11,12 @@ import { addressesOf, openDemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts'
 import { replaceFile } from '#server/pbx/asterisk/instance-folder.ts'
 import { freeUdpPort, keptPorts } from '#server/pbx/asterisk/ports.ts'
-import { createService, getService, listServices, putPbxDocument } from '#server/store/services.ts'
+import {
+  changePbxDocument,
+  createService,
+  getService,
+  listServices,
+} from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** Kept in the data folder: the PBX document names these ports, and later starts must find the phones there. */
@@ -70,7 +75,7 @@ async function furnish(deps: DemoDeps, serviceUuid: string): Promise<DemoSetting
     registeringSecret: randomBytes(18).toString('base64url'),
   }
   const document = JSON.stringify(demoPbxDocument(addressesOf(addresses)))
-  await putPbxDocument(store, accountId, serviceUuid, document, now())
+  await changePbxDocument(store, accountId, serviceUuid, () => document, now())
   const settings = { serviceUuid, ...addresses }
   await mkdir(deps.folder, { recursive: true })
   await replaceFile(join(deps.folder, 'demo.json'), `${JSON.stringify(settings)}\n`)

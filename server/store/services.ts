@@ -2,6 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type { PbxConnection, Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
+import {
+  changeConnection,
+  hideConnectionSecret,
+  restoreConnectionSecret,
+} from '#server/domain/hidden-secrets.ts'
 import { type Account, touchMatching } from '#server/store/accounts.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
@@ -13,22 +18,13 @@ import { removeWebhooksOfService } from '#server/store/webhooks.ts'
 
 type Row = Selectable<Tables['service']>
 
-/**
- * Stands where the AMI secret is. A change that carries it back, as a client does that reads, edits and writes, leaves
- * the secret as it is.
- */
-export const hiddenSecret = '********'
-
 const secretOf = (uuid: string) => `service ${uuid} ami`
 const documentOf = (uuid: string) => `service ${uuid} pbx`
 
-function withSecret(connection: PbxConnection, change: (secret: string) => string): PbxConnection {
-  if (connection.kind !== 'asterisk_attached' || connection.ami === null) return connection
-  return { ...connection, ami: { ...connection.ami, secret: change(connection.ami.secret) } }
-}
-
 function sealed(secrets: SecretBox, uuid: string, connection: PbxConnection): string {
-  return JSON.stringify(withSecret(connection, (secret) => secrets.seal(secret, secretOf(uuid))))
+  return JSON.stringify(
+    changeConnection(connection, (secret) => secrets.seal(secret, secretOf(uuid))),
+  )
 }
 
 function serviceOf(row: Row): Service {
@@ -39,7 +35,7 @@ function serviceOf(row: Row): Service {
     friendly_name: row.friendly_name,
     country: row.country,
     applications_enabled: row.applications_enabled === 1,
-    connection: withSecret(JSON.parse(row.connection) as PbxConnection, () => hiddenSecret),
+    connection: hideConnectionSecret(JSON.parse(row.connection) as PbxConnection),
     created_at: isoOf(row.created_at),
     updated_at: isoOf(row.updated_at),
   }
@@ -63,7 +59,7 @@ async function refuseTakenName(
   }
 }
 
-/** Throws StoreError `name_taken`. */
+/** Throws StoreError `name_taken`, HiddenSecretError. */
 export async function createService(
   store: Store,
   accountId: string,
@@ -82,7 +78,7 @@ export async function createService(
         friendly_name: draft.friendly_name,
         country: draft.country,
         applications_enabled: draft.applications_enabled ? 1 : 0,
-        connection: sealed(store.secrets, uuid, draft.connection),
+        connection: sealed(store.secrets, uuid, restoreConnectionSecret(draft.connection, null)),
         pbx_document: null,
         created_at: now,
         updated_at: now,
@@ -129,7 +125,7 @@ export async function listServices(
   return pageOfRows('services', page, rows, serviceOf)
 }
 
-/** Null: the account has no such service. Throws StoreError `name_taken`. */
+/** Null: the account has no such service. Throws StoreError `name_taken`, HiddenSecretError. */
 export async function changeService(
   store: Store,
   accountId: string,
@@ -167,11 +163,7 @@ export async function changeService(
 
 function connectionAfter(secrets: SecretBox, row: Row, change: PbxConnection | undefined): string {
   if (change === undefined) return row.connection
-  const before = openConnection(secrets, row)
-  const known = before.kind === 'asterisk_attached' ? before.ami?.secret : undefined
-  const meant = withSecret(change, (secret) =>
-    secret === hiddenSecret && known !== undefined ? known : secret,
-  )
+  const meant = restoreConnectionSecret(change, openConnection(secrets, row))
   return sealed(secrets, row.uuid, meant)
 }
 
@@ -204,21 +196,28 @@ export async function getPbxDocument(
   return row === null ? null : openDocument(store.secrets, row)
 }
 
-/** False: the account has no such service. */
-export async function putPbxDocument(
+/**
+ * Stores what `change` makes of the stored document (JSON text; null: none yet); what it throws leaves all as it was.
+ * False: the account has no such service.
+ */
+export async function changePbxDocument(
   store: Store,
   accountId: string,
   uuid: string,
-  json: string,
+  change: (stored: string | null) => string,
   now: number,
 ): Promise<boolean> {
-  const done = await store.write
-    .updateTable('service')
-    .set({ pbx_document: store.secrets.seal(json, documentOf(uuid)), updated_at: now })
-    .where('account_id', '=', accountId)
-    .where('uuid', '=', uuid)
-    .executeTakeFirst()
-  return done.numUpdatedRows > 0n
+  return await store.write.transaction().execute(async (trx) => {
+    const row = await findRow(trx, accountId, uuid)
+    if (row === null) return false
+    const json = change(openDocument(store.secrets, row))
+    await trx
+      .updateTable('service')
+      .set({ pbx_document: store.secrets.seal(json, documentOf(uuid)), updated_at: now })
+      .where('uuid', '=', uuid)
+      .execute()
+    return true
+  })
 }
 
 function openDocument(
@@ -230,7 +229,7 @@ function openDocument(
 
 function openConnection(secrets: SecretBox, row: Pick<Row, 'uuid' | 'connection'>): PbxConnection {
   const connection = JSON.parse(row.connection) as PbxConnection
-  return withSecret(connection, (secret) => secrets.open(secret, secretOf(row.uuid)))
+  return changeConnection(connection, (secret) => secrets.open(secret, secretOf(row.uuid)))
 }
 
 /** A service with everything that capture needs, secrets in the clear: never leaves the process. */

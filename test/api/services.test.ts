@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Service } from '#contracts/service.ts'
 import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
+import { listServicesInside } from '#server/store/services.ts'
 import { type Api, startApi } from './start-api.ts'
 
 let server: Api
@@ -162,6 +163,67 @@ test('the PBX document is put, read back and checked', async () => {
     errors: [{ field: 'users[0].extension_nummer', message: 'did you mean "extension_number"?' }],
   })
   expect((await server.anna.request('GET', `${address}/pbx`)).body).toEqual(put.body)
+})
+
+test('secrets of a PBX document are never shown, and stay when they come back hidden', async () => {
+  const { address, body: service } = await createService('secretive')
+  const secrets = ['phone-secret-201', '73519', 'carrier-secret']
+  const [phone, pin, carrier] = secrets
+  const uuid = '3f0f8a43-9d0f-4d7a-8a55-6a7f3d1f0201'
+  const user = { uuid, extension_number: '201', name: 'Anna', has_voicemail: true }
+  const trunk = { name: 'carrier', host: '10.0.0.9', username: 'office' }
+  const document = {
+    name: 'pbx',
+    users: [{ ...user, secret: phone, voicemail_pin: pin }],
+    trunks: [{ ...trunk, secret: carrier }],
+  }
+  const send = (body: object) => server.anna.request('PUT', `${address}/pbx`, { body })
+  const stored = async () => {
+    const all = await listServicesInside(server.store)
+    return JSON.parse(all.find((s) => s.service.uuid === service.uuid)?.pbxDocument ?? 'null')
+  }
+
+  const masked = await send({ ...document, users: [{ ...user, secret: '********' }] })
+  expect(masked.body).toMatchObject({ code: 'invalid_input' })
+  const early = { ...user, secret: phone, voicemail_pin: '********' }
+  expect((await send({ ...document, users: [early] })).body).toMatchObject({
+    code: 'invalid_input',
+    detail: 'Wrong: users[0].voicemail_pin.',
+    errors: [
+      { field: 'users[0].voicemail_pin', message: expect.stringContaining('there is none') },
+    ],
+  })
+  expect(await stored()).toBeNull()
+
+  const put = await send(document)
+  const read = await server.anna.request('GET', `${address}/pbx`)
+  expect(read.body).toEqual(put.body)
+  for (const secret of secrets) expect(JSON.stringify(put.body)).not.toContain(secret)
+  expect(put.body.users[0]).toMatchObject({ secret: '********', voicemail_pin: '********' })
+
+  // Read, edited (other extension, another user before it, a new PIN), written.
+  const edited = structuredClone(read.body)
+  Object.assign(edited.users[0], { extension_number: '301', voicemail_pin: '9999' })
+  const other = { uuid: uuid.replace(/201$/, '202'), extension_number: '201', name: 'Ben' }
+  edited.users.unshift({ ...other, secret: 'phone-secret-202' })
+  expect((await send(edited)).status).toBe(200)
+  expect((await stored()).users).toMatchObject([
+    { extension_number: '201', secret: 'phone-secret-202' },
+    { extension_number: '301', secret: phone, voicemail_pin: '9999' },
+  ])
+  expect((await stored()).trunks).toMatchObject([{ secret: carrier }])
+  expect(JSON.stringify(server.log())).not.toMatch(/phone-secret|73519|carrier-secret/)
+})
+
+test('a mask where no secret is stored is told by its field', async () => {
+  const ami = { host: '10.0.0.5', username: 'offhook', secret: '********' }
+  const connection = { kind: 'asterisk_attached', cel_path: '/var/log/cel.csv', ami }
+  const body = { ...managed('masked'), connection }
+  const reply = await server.anna.request('POST', '/api/v1/services', { body })
+  expect(reply.body).toMatchObject({
+    code: 'invalid_input',
+    errors: [{ field: 'connection.ami.secret' }],
+  })
 })
 
 test('a PBX that somebody else configures takes no document', async () => {

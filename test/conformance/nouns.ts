@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { ServiceDraft } from '#contracts/service.ts'
+import { HiddenSecretError } from '#server/domain/hidden-secrets.ts'
 import { ensureAccount } from '#server/store/accounts.ts'
 import {
   createApiKey,
@@ -11,15 +13,14 @@ import {
 import { listEvents } from '#server/store/events.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
 import {
+  changePbxDocument,
   changeService,
   createService,
   deleteService,
   getPbxDocument,
   getService,
-  hiddenSecret,
   listServices,
   listServicesInside,
-  putPbxDocument,
 } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 import {
@@ -47,6 +48,11 @@ const attached = ServiceDraft.parse({
     cel_path: '/var/log/asterisk/cel.csv',
     ami: { host: '127.0.0.1', username: 'offhook', secret: 'open sesame' },
   },
+})
+
+const filesAlone = ServiceDraft.shape.connection.parse({
+  kind: 'asterisk_attached',
+  cel_path: '/var/log/asterisk/cel.csv',
 })
 
 /** Every item of a list, read page by page. */
@@ -128,11 +134,44 @@ export function runNounConformance(open: OpenTestStore): void {
     test('PBX documents are sealed and come back as they were', async () => {
       const { account, serviceUuid } = tenant
       expect(await getPbxDocument(store, account.id, serviceUuid)).toBeNull()
-      expect(await putPbxDocument(store, account.id, serviceUuid, '{"secret":"abc"}', 9)).toBe(true)
+      const put = async (accountId: string, json: string) =>
+        await changePbxDocument(store, accountId, serviceUuid, () => json, 9)
+      expect(await put(account.id, '{"secret":"abc"}')).toBe(true)
       expect(await getPbxDocument(store, account.id, serviceUuid)).toBe('{"secret":"abc"}')
       const rows = await store.read.selectFrom('service').select('pbx_document').execute()
       expect(JSON.stringify(rows)).not.toContain('abc')
-      expect(await putPbxDocument(store, other.account.id, serviceUuid, '{}', 9)).toBe(false)
+      expect(await put(other.account.id, '{}')).toBe(false)
+    })
+
+    test('a change of a PBX document sees the stored one, and what it throws changes nothing', async () => {
+      const { account, serviceUuid } = tenant
+      const add = (text: string) => (stored: string | null) => `${stored ?? ''}${text}`
+      await changePbxDocument(store, account.id, serviceUuid, add('a'), 9)
+      await changePbxDocument(store, account.id, serviceUuid, add('b'), 9)
+      const refusing = changePbxDocument(
+        store,
+        account.id,
+        serviceUuid,
+        () => {
+          throw new Error('no')
+        },
+        9,
+      )
+      await expect(refusing).rejects.toThrow('no')
+      expect(await getPbxDocument(store, account.id, serviceUuid)).toBe('ab')
+    })
+
+    test('a mask where no secret is stored is refused', async () => {
+      const { id } = tenant.account
+      const masked = structuredClone(attached)
+      if (masked.connection.kind === 'asterisk_attached' && masked.connection.ami)
+        masked.connection.ami.secret = hiddenSecret
+      await expect(createService(store, id, masked, 1)).rejects.toThrow(HiddenSecretError)
+      const service = await createService(store, id, { ...masked, connection: filesAlone }, 1)
+      const change = { connection: masked.connection }
+      await expect(changeService(store, id, service.uuid, change, 2)).rejects.toThrow(
+        HiddenSecretError,
+      )
     })
 
     test('a webhook keeps its settings, and its secret is sealed', async () => {

@@ -1,16 +1,17 @@
 import { api } from '#contracts/api.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
+import { hideDocumentSecrets, restoreDocumentSecrets } from '#server/domain/hidden-secrets.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, type Serving, serve } from '#server/http/serve.ts'
 import {
+  changePbxDocument,
   changeService,
   createService,
   deleteService,
   getPbxDocument,
   getService,
   listServices,
-  putPbxDocument,
 } from '#server/store/services.ts'
 
 interface OfService {
@@ -61,11 +62,13 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
   servePbxDocuments(serving, deps)
 }
 
+const stored = (text: string) => PbxDocument.parse(JSON.parse(text))
+
 function servePbxDocuments(serving: Serving, deps: RouteDeps): void {
   const { store, now, servicesChanged } = deps
   const read = async ({ caller, params }: OfService) => {
     const text = found(await getPbxDocument(store, caller.id, params.uuid))
-    return PbxDocument.parse(JSON.parse(text))
+    return hideDocumentSecrets(stored(text))
   }
   serve(serving, api.getPbxDocument, read)
   serve(
@@ -74,9 +77,11 @@ function servePbxDocuments(serving: Serving, deps: RouteDeps): void {
     async ({ caller, params, body }) => {
       const { connection } = found(await getService(store, caller.id, params.uuid))
       if (connection.kind !== 'asterisk_managed') throw new ProblemError('not_managed')
-      await putPbxDocument(store, caller.id, params.uuid, JSON.stringify(body), now())
+      const complete = (before: string | null) =>
+        JSON.stringify(restoreDocumentSecrets(body, before === null ? null : stored(before)))
+      await changePbxDocument(store, caller.id, params.uuid, complete, now())
       servicesChanged(params.uuid)
-      return body
+      return hideDocumentSecrets(body)
     },
     read,
   )

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import { PbxDocument } from '#contracts/pbx.ts'
+import {
+  HiddenSecretError,
+  hideDocumentSecrets,
+  restoreDocumentSecrets,
+} from '#server/domain/hidden-secrets.ts'
+
+const document = PbxDocument.parse({
+  name: 'pbx',
+  users: [
+    {
+      uuid: '3f0f8a43-9d0f-4d7a-8a55-6a7f3d1f0201',
+      extension_number: '201',
+      name: 'Anna',
+      secret: 'phone-secret-201',
+      has_voicemail: true,
+      voicemail_pin: '73519',
+    },
+  ],
+  trunks: [{ name: 'carrier', host: '10.0.0.9', username: 'office', secret: 'carrier-secret' }],
+})
+
+/** Paths of the properties of a JSON Schema whose names speak of a secret. */
+function secretFields(schema: unknown, path = ''): string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  return Object.entries(schema).flatMap(([key, value]) => {
+    const here = `${path}.${key}`
+    const named = path.endsWith('.properties') && /secret|pin$|password|token/.test(key)
+    return [
+      ...(named ? [here.replaceAll(/\.(properties|items)/g, '')] : []),
+      ...secretFields(value, here),
+    ]
+  })
+}
+
+test('every field of the document that holds a secret is hidden', () => {
+  const schema = z.toJSONSchema(PbxDocument, {
+    io: 'input',
+    reused: 'inline',
+    unrepresentable: 'any',
+  })
+  const names = new Set(secretFields(schema).map((path) => path.split('.').slice(-2).join('.')))
+  expect([...names].toSorted()).toEqual([
+    'PbxTrunk.secret',
+    'PbxUser.secret',
+    'PbxUser.voicemail_pin',
+  ])
+  const hidden = hideDocumentSecrets(document)
+  expect(hidden.users[0]).toMatchObject({ secret: hiddenSecret, voicemail_pin: hiddenSecret })
+  expect(hidden.trunks[0]).toMatchObject({ secret: hiddenSecret })
+  expect(PbxDocument.parse(hidden)).toEqual(hidden)
+})
+
+test('what is hidden comes back whole; a mask of nothing is refused with its path', () => {
+  expect(restoreDocumentSecrets(hideDocumentSecrets(document), document)).toEqual(document)
+  const refused = () => restoreDocumentSecrets(hideDocumentSecrets(document), null)
+  expect(refused).toThrow(HiddenSecretError)
+  const renamed = hideDocumentSecrets(document)
+  renamed.trunks = renamed.trunks.map((trunk) => ({ ...trunk, name: 'other' }))
+  try {
+    restoreDocumentSecrets(renamed, document)
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toMatchObject({ paths: [['trunks', 0, 'secret']] })
+  }
+})

@@ -1,0 +1,81 @@
+/** Secrets of objects that are shown and sent back: hidden on the way out, put in again on the way in. */
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import type { PbxDocument } from '#contracts/pbx.ts'
+import type { PbxConnection } from '#contracts/service.ts'
+
+type Path = readonly (string | number)[]
+
+/** A mask came back where no secret is stored. */
+export class HiddenSecretError extends Error {
+  readonly paths: readonly Path[]
+
+  constructor(paths: readonly Path[]) {
+    super(`${hiddenSecret} stands for a stored secret, and there is none; send the secret itself`)
+    this.name = 'HiddenSecretError'
+    this.paths = paths
+  }
+}
+
+/** `owner` stays the same when the object is moved or renamed within what holds it. */
+type Change = (secret: string, path: Path, owner: string) => string
+
+function changeDocument(document: PbxDocument, change: Change): PbxDocument {
+  const changed = (secret: string | null, path: Path, owner: string) =>
+    secret === null ? null : change(secret, path, owner)
+  return {
+    ...document,
+    users: document.users.map((user, i) => ({
+      ...user,
+      secret: changed(user.secret, ['users', i, 'secret'], `user ${user.uuid} secret`),
+      voicemail_pin: changed(
+        user.voicemail_pin,
+        ['users', i, 'voicemail_pin'],
+        `user ${user.uuid} pin`,
+      ),
+    })),
+    trunks: document.trunks.map((trunk, i) => ({
+      ...trunk,
+      secret: changed(trunk.secret, ['trunks', i, 'secret'], `trunk ${trunk.name} secret`),
+    })),
+  }
+}
+
+/** Changes the secret of a connection, where it has one. */
+export function changeConnection(connection: PbxConnection, change: Change): PbxConnection {
+  if (connection.kind !== 'asterisk_attached' || connection.ami === null) return connection
+  const secret = change(connection.ami.secret, ['connection', 'ami', 'secret'], 'ami')
+  return { ...connection, ami: { ...connection.ami, secret } }
+}
+
+const hide = (): string => hiddenSecret
+
+export const hideDocumentSecrets = (document: PbxDocument) => changeDocument(document, hide)
+export const hideConnectionSecret = (connection: PbxConnection) =>
+  changeConnection(connection, hide)
+
+/** `change` of `T`, with the secrets of `stored` where it has masks. Throws HiddenSecretError. */
+function restore<T>(apply: (object: T, change: Change) => T, given: T, stored: T | null): T {
+  const known = new Map<string, string>()
+  if (stored !== null) {
+    apply(stored, (secret, _path, owner) => {
+      known.set(owner, secret)
+      return secret
+    })
+  }
+  const unknown: Path[] = []
+  const restored = apply(given, (secret, path, owner) => {
+    if (secret !== hiddenSecret) return secret
+    const before = known.get(owner)
+    if (before === undefined) unknown.push(path)
+    return before ?? secret
+  })
+  if (unknown.length > 0) throw new HiddenSecretError(unknown)
+  return restored
+}
+
+/** The document with the stored secrets where it has masks; users are told by UUID, trunks by name. */
+export const restoreDocumentSecrets = (given: PbxDocument, stored: PbxDocument | null) =>
+  restore(changeDocument, given, stored)
+
+export const restoreConnectionSecret = (given: PbxConnection, stored: PbxConnection | null) =>
+  restore(changeConnection, given, stored)
