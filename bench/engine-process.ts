@@ -1,0 +1,196 @@
+/**
+ * The engine as `server/app.ts` runs it, without PBX and API: store, deliverer, housekeeping. Events are made before the
+ * clock starts and accepted as capture accepts them.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { serve } from '#bench/child.ts'
+import { nowMs } from '#bench/clock.ts'
+import { callTypes, type EventOwner, eventsOfCall } from '#bench/event-source.ts'
+import type { Event } from '#contracts/events/catalogue.ts'
+import { ServiceDraft } from '#contracts/service.ts'
+import { WebhookDraft } from '#contracts/webhook.ts'
+import { createSender } from '#server/outbound/attempt.ts'
+import { runDeliver } from '#server/pipeline/deliver.ts'
+import { runHousekeep } from '#server/pipeline/housekeep.ts'
+import { acceptEvents } from '#server/store/accept.ts'
+import { ensureAccount } from '#server/store/accounts.ts'
+import { openStore } from '#server/store/open-store.ts'
+import { createService } from '#server/store/services.ts'
+import type { Store } from '#server/store/store.ts'
+import { createWebhook } from '#server/store/webhooks.ts'
+
+export interface EngineSetup {
+  /** As in `OFFHOOK_DATABASE`. */
+  readonly url: string
+  /** One PBX each, whose events fire this webhook and no other. */
+  readonly webhooks: readonly {
+    readonly url: string
+    readonly secret: string
+    readonly settings?: Partial<WebhookDraft>
+  }[]
+}
+
+export interface RoundRequest {
+  readonly events: number
+  /** How many may be accepted and not yet sent; the source waits. */
+  readonly outstanding: number
+}
+
+export interface Round {
+  /** Events. */
+  readonly count: number
+  /** From the first accept until the last outcome is on disk. */
+  readonly seconds: number
+  /** Of this process with its threads, per event. */
+  readonly cpuMicros: number
+}
+
+/** As many events as capture commits at once when it is busy. */
+const batchSize = 60
+const maxInFlight = 256
+
+let store: Store | null = null
+let owners: readonly EventOwner[] = []
+let attempted = 0
+let freed = Promise.withResolvers<void>()
+let loops: { readonly stop: AbortController; readonly ended: Promise<unknown> } | null = null
+
+const opened = (): Store => {
+  if (store === null) throw new Error('the engine is not open')
+  return store
+}
+
+const say = (facts: object, message: string) =>
+  process.stderr.write(`${message} ${JSON.stringify(facts, Object.getOwnPropertyNames)}\n`)
+const log = { info: () => undefined, warn: say, error: say }
+
+/** The real sender; counts what is over, so that the source knows how much is under way. */
+function countingSender() {
+  const sender = createSender()
+  return {
+    sender,
+    counting: {
+      async attempt(...asked: Parameters<typeof sender.attempt>) {
+        const outcome = await sender.attempt(...asked)
+        attempted += 1
+        freed.resolve()
+        return outcome
+      },
+    },
+  }
+}
+
+async function finished(): Promise<boolean> {
+  const left = await sql<{ seq: number }>`
+    select seq from delivery where state = 'pending'
+    union all select seq from delivery where state = 'leased' limit 1`.execute(opened().read)
+  return left.rows.length === 0
+}
+
+/** Batches of whole calls, one PBX each, the PBXs in turn. */
+function makeBatches(events: number): readonly { owner: EventOwner; events: Event[] }[] {
+  const batches: { owner: EventOwner; events: Event[] }[] = []
+  const callsAtOnce = batchSize / callTypes.length
+  for (let made = 0; made < events; ) {
+    const owner = owners[batches.length % owners.length] as EventOwner
+    const batch: Event[] = []
+    for (let call = 0; call < callsAtOnce && made + batch.length < events; call += 1) {
+      batch.push(...eventsOfCall(owner))
+    }
+    batches.push({ owner, events: batch })
+    made += batch.length
+  }
+  return batches
+}
+
+async function acceptBatch({ owner, events }: { owner: EventOwner; events: Event[] }) {
+  const { deliveries } = await acceptEvents(opened(), {
+    accountId: owner.account.id,
+    serviceUuid: owner.serviceUuid,
+    events,
+    openCalls: null,
+    cursor: null,
+    now: Date.now(),
+  })
+  if (deliveries !== events.length) throw new Error('not every event became a delivery')
+}
+
+const handlers = {
+  async open({ url, webhooks }: EngineSetup): Promise<void> {
+    store = await openStore({ url })
+    const account = await ensureAccount(store, 'Harbour Dental', Date.now())
+    const made: EventOwner[] = []
+    for (const [i, { url: to, secret, settings }] of webhooks.entries()) {
+      const draft = ServiceDraft.parse({
+        name: `pbx${i}`,
+        friendly_name: `Site ${i}`,
+        applications_enabled: true,
+        connection: { kind: 'asterisk_managed' },
+      })
+      const { uuid } = await createService(store, account.id, draft, Date.now())
+      const webhook = WebhookDraft.parse({
+        name: `receiver ${i}`,
+        url: to,
+        secret,
+        service_uuid: uuid,
+        triggers: [...callTypes],
+        ...settings,
+      })
+      await createWebhook(store, account.id, webhook, Date.now())
+      made.push({ account, serviceUuid: uuid })
+    }
+    owners = made
+  },
+  start(): void {
+    const stop = new AbortController()
+    const deps = { store: opened(), log, now: Date.now }
+    const { sender, counting } = countingSender()
+    const deliver = async () => {
+      await using parts = new AsyncDisposableStack()
+      parts.defer(async () => await sender.close())
+      const own = { sender: counting, version: 'bench', maxInFlight, stopMs: 10_000 }
+      await runDeliver({ ...deps, ...own }, stop.signal)
+    }
+    const ended = Promise.all([
+      deliver(),
+      runHousekeep({ ...deps, retentionDays: 30 }, stop.signal),
+    ])
+    ended.catch((error: unknown) => {
+      say({ error }, 'the engine has ended')
+      process.exit(1)
+    })
+    loops = { stop, ended }
+  },
+  async stop(): Promise<void> {
+    loops?.stop.abort()
+    await loops?.ended
+    await store?.close()
+  },
+  /** Accepts so many events, has them delivered and written down. */
+  async round({ events, outstanding }: RoundRequest): Promise<Round> {
+    const batches = makeBatches(events)
+    const cpu = process.cpuUsage()
+    const began = nowMs()
+    const before = attempted
+    let begun = 0
+    const accepting = new Set<Promise<void>>()
+    for (const batch of batches) {
+      while (begun - (attempted - before) + batch.events.length > outstanding) {
+        freed = Promise.withResolvers()
+        await freed.promise
+      }
+      begun += batch.events.length
+      const work: Promise<void> = acceptBatch(batch).finally(() => accepting.delete(work))
+      accepting.add(work)
+    }
+    await Promise.all(accepting)
+    while (attempted - before < begun || !(await finished())) await pause(2)
+    const seconds = (nowMs() - began) / 1_000
+    const { user, system } = process.cpuUsage(cpu)
+    return { count: begun, seconds, cpuMicros: (user + system) / begun }
+  },
+}
+
+export type EngineHandlers = typeof handlers
+serve(handlers)

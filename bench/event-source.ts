@@ -1,0 +1,35 @@
+/** Events as a PBX makes them: calls of five events each, 768 to 2,806 bytes, 1,356 on average. */
+import { randomUUID } from 'node:crypto'
+import type { Event, EventType } from '#contracts/events/catalogue.ts'
+import { eventSamples } from '#contracts/events/samples.ts'
+
+/** An inbound call that one user answers. */
+export const callTypes = [
+  'call.inbound.received',
+  'user.inbound.ringing',
+  'call.inbound.answered',
+  'user.inbound.completed',
+  'call.ended',
+] as const satisfies readonly EventType[]
+
+export interface EventOwner {
+  readonly account: { readonly id: string; readonly name: string }
+  readonly serviceUuid: string
+}
+
+/** The events of a new call, in their order. */
+export function eventsOfCall({ account, serviceUuid }: EventOwner): Event[] {
+  const uuid = randomUUID()
+  const hex = uuid.replaceAll('-', '')
+  return callTypes.map((type, i) => {
+    const sample = eventSamples[type] as Extract<Event, { call: unknown }>
+    return {
+      ...sample,
+      id: `evt_${hex}${i + 1}`,
+      sequence: i + 1,
+      account: { id: account.id, name: account.name },
+      service: { ...sample.service, uuid: serviceUuid },
+      call: { ...sample.call, uuid },
+    } as Event
+  })
+}
