@@ -51,7 +51,7 @@ const settings = {
   timeout_seconds: z.int().min(1).max(60).meta({
     description: 'Total time for one attempt, from connect to the last byte of the answer.',
   }),
-  max_in_flight: z
+  concurrency: z
     .int()
     .min(1)
     .max(100)
@@ -67,7 +67,7 @@ export const WebhookDraft = z
     retries: settings.retries.default(3),
     delay_seconds: settings.delay_seconds.default(0),
     timeout_seconds: settings.timeout_seconds.default(15),
-    max_in_flight: settings.max_in_flight.default(5),
+    concurrency: settings.concurrency.default(5),
     order: settings.order.default('first_try'),
     secret: WebhookSecret.optional().meta({
       description:

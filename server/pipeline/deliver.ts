@@ -142,16 +142,25 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
   const at = now()
   const finish: Finish = {
     deliverySeq: lease.deliverySeq,
+    eventDay: lease.eventDay,
     claimId: lease.claimId,
     webhookId,
     attempt: {
       number,
+      resend: lease.resends,
       startedAt,
       outcome,
+      method: request.method,
+      url: request.url,
       requestHeaders: redactHeaders(request.headers),
       requestBody: null,
     },
-    next: nextState(outcome, { attemptsDone: number, retries, now: at, random: Math.random() }),
+    next: nextState(outcome, {
+      attemptsDone: lease.roundAttempts + 1,
+      retries,
+      now: at,
+      random: Math.random(),
+    }),
     now: at,
   }
   const written = await retryUntil(signal, async () => await finishAttempt(deps.store, finish), {

@@ -2,11 +2,13 @@
 import { pause } from '#server/pipeline/pause.ts'
 import { pruneIdempotencyKeys } from '#server/store/idempotency-keys.ts'
 import {
+  giveSpaceBack,
   type PruneRequest,
   type PruneStep,
   pruneDeletedWebhooks,
   pruneDeliveries,
   pruneEvents,
+  prunePartitions,
 } from '#server/store/prune.ts'
 import type { Store } from '#server/store/store.ts'
 
@@ -25,6 +27,8 @@ export interface HousekeepDeps {
 const dayMs = 86_400_000
 const everyMs = 3_600_000
 const rowsAtOnce = 500
+/** 1 MiB of 4 KiB pages: a few milliseconds. */
+const pagesAtOnce = 256
 /** Between two steps: the write connection is everybody's. */
 const pauseMs = 50
 
@@ -54,6 +58,8 @@ export async function sweep(
   const deliveries = await walk(store, pruneDeliveries, request, signal)
   // After the deliveries, which the events must outlive.
   const events = await walk(store, pruneEvents, request, signal)
+  while (!signal.aborted && (await prunePartitions(store, request))) await pause(pauseMs, signal)
+  while (!signal.aborted && (await giveSpaceBack(store, pagesAtOnce))) await pause(pauseMs, signal)
   await pruneIdempotencyKeys(store, now(), rowsAtOnce)
   return { deliveries, events }
 }

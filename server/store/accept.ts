@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
+import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
@@ -49,10 +50,17 @@ export async function acceptTogether(
   return accepted
 }
 
+interface NewBody {
+  readonly event: number
+  readonly day: number
+  readonly body: string
+}
+
 interface NewDelivery {
   readonly account: string
   readonly webhook: string
   readonly event: number
+  readonly day: number
   readonly call: string | null
   readonly due: number
   readonly now: number
@@ -67,21 +75,23 @@ export async function acceptInto(
   const fired = await fireAll(trx, context, acceptances)
   const numbers = await insertEvents(trx, context, acceptances)
   const deliveries: NewDelivery[] = []
-  const bodies: { event: number; body: string }[] = []
+  const bodies: NewBody[] = []
   const accepted = acceptances.map(({ accountId, events, now }, i) => {
+    const day = dayOf(now)
     const before = { events: bodies.length, deliveries: deliveries.length }
     events.forEach((event, j) => {
       const number = numbers.get(event.id)
       if (number === undefined) return
       // The same event twice among these: the first one made it.
       numbers.delete(event.id)
-      bodies.push({ event: number, body: nativeBody(event) })
+      bodies.push({ event: number, day, body: nativeBody(event) })
       const call = 'call' in event ? event.call.uuid : null
       for (const webhook of fired[i]?.[j] ?? []) {
         deliveries.push({
           account: accountId,
           webhook: webhook.id,
           event: number,
+          day,
           call: webhook.ordered ? call : null,
           due: now + webhook.delayMs,
           now,
@@ -149,13 +159,19 @@ async function insertEvents(
 
 async function insertBodies(
   trx: Trx,
-  { facts }: ProcedureContext,
-  bodies: readonly object[],
+  { facts, days }: ProcedureContext,
+  bodies: readonly NewBody[],
 ): Promise<void> {
-  await sql`
-    insert into event_body (event_seq, body)
-    select cast(e.value ->> 'event' as bigint), e.value ->> 'body'
-    from ${facts.rowsOf(JSON.stringify(bodies), 'e')}`.execute(trx)
+  for (const [day, ofDay] of Map.groupBy(bodies, (body) => body.day)) {
+    if (!days.has(day)) {
+      await makePartitions(trx, facts, day)
+      days.add(day)
+    }
+    await sql`
+      insert into ${sql.table(partitionName('event_body', day))} (event_seq, body)
+      select cast(e.value ->> 'event' as bigint), e.value ->> 'body'
+      from ${facts.rowsOf(JSON.stringify(ofDay), 'e')}`.execute(trx)
+  }
 }
 
 /** In the order of the events: `delivery.seq` is what the order within a call goes by. */
@@ -166,9 +182,11 @@ async function insertDeliveries(
 ): Promise<void> {
   await sql`
     insert into delivery
-      (account_id, webhook_id, event_seq, call_uuid, state, due_at, attempts, created_at)
+      (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
+       created_at)
     select e.value ->> 'account', e.value ->> 'webhook', cast(e.value ->> 'event' as bigint),
-      e.value ->> 'call', 'pending', cast(e.value ->> 'due' as bigint), 0,
+      cast(e.value ->> 'day' as integer), e.value ->> 'call', 'pending', 0,
+      cast(e.value ->> 'due' as bigint), 0,
       cast(e.value ->> 'now' as bigint)
     from ${facts.rowsOf(JSON.stringify(deliveries), 'e')}`.execute(trx)
 

@@ -1,21 +1,23 @@
 import type { Selectable } from 'kysely'
 import type { Attempt } from '#contracts/delivery.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
-import { getDelivery } from '#server/store/deliveries.ts'
+import { deliveryOfKey, keysOfDelivery, numberOfKey } from '#server/store/attempt-key.ts'
 import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
+import { bodyIn, partition, readBodies } from '#server/store/partitions.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { Store } from '#server/store/store.ts'
 import { isoOf, isoOrNull } from '#server/store/times.ts'
 
 type Headers = Readonly<Record<string, string>>
-type Row = Selectable<Tables['attempt']> & { readonly event_body: string }
+type Row = Selectable<Tables['attempt']>
 
-function attemptOf(row: Row): Attempt {
+/** `eventBody` is what was sent where the row has no body of its own. */
+function attemptOf(row: Row, eventBody: string): Attempt {
   return {
     id: idOfNumber('attempt', row.seq),
-    delivery_id: idOfNumber('delivery', row.delivery_seq),
-    number: row.number,
+    delivery_id: idOfNumber('delivery', deliveryOfKey(row.seq)),
+    number: numberOfKey(row.seq),
     started_at: isoOf(row.started_at),
     duration_ms: row.duration_ms,
     ok: row.ok === 1,
@@ -23,7 +25,7 @@ function attemptOf(row: Row): Attempt {
     error: row.error,
     error_detail: row.error_detail,
     request_headers: JSON.parse(row.request_headers) as Headers,
-    request_body: row.request_body ?? row.event_body,
+    request_body: row.request_body ?? eventBody,
     response_headers:
       row.response_headers === null ? null : (JSON.parse(row.response_headers) as Headers),
     response_body: row.response_body,
@@ -41,18 +43,30 @@ export async function listAttempts(
   page: PageRequest,
 ): Promise<Page<Attempt> | null> {
   const seq = numberOfId('delivery', deliveryId)
-  if (seq === null || (await getDelivery(store, accountId, deliveryId)) === null) return null
-  const list = `attempts ${seq}`.replace(' ', '-')
-  const rows = await store.read
-    .selectFrom('attempt')
-    .innerJoin('delivery', 'delivery.seq', 'attempt.delivery_seq')
-    .innerJoin('event_body', 'event_body.event_seq', 'delivery.event_seq')
-    .selectAll('attempt')
-    .select('event_body.body as event_body')
-    .where('attempt.delivery_seq', '=', seq)
-    .where('attempt.seq', '<', belowOf(list, page.cursor))
-    .orderBy('attempt.number', 'desc')
-    .limit(page.limit + 1)
-    .execute()
-  return pageOfRows(list, page, rows, attemptOf)
+  if (seq === null) return null
+  const list = `attempts-${seq}`
+  const below = belowOf(list, page.cursor)
+  const [above, last] = keysOfDelivery(seq)
+  // In one snapshot: retention may drop the partition between two statements.
+  return await store.read.transaction().execute(async (trx) => {
+    const delivery = await trx
+      .selectFrom('delivery')
+      .innerJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
+      .select(['delivery.event_seq', 'delivery.event_day'])
+      .where('delivery.account_id', '=', accountId)
+      .where('delivery.seq', '=', seq)
+      .executeTakeFirst()
+    if (delivery === undefined) return null
+    const event = { seq: delivery.event_seq, day: delivery.event_day }
+    const rows = await trx
+      .selectFrom(partition('attempt', event.day))
+      .selectAll('attempt')
+      .where('attempt.seq', '>', above)
+      .where('attempt.seq', '<', Math.min(below, last + 1))
+      .orderBy('attempt.seq', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    const body = bodyIn(await readBodies(trx, [event]), event.seq)
+    return pageOfRows(list, page, rows, (row) => attemptOf(row, body))
+  })
 }

@@ -3,8 +3,8 @@
  *
  *   1. Lanes that are due and have room, in the order of `next_due`. One row per webhook is read, however many
  *      deliveries wait in it: a dead receiver with a million of them costs the others nothing.
- *   2. From each lane a few due deliveries: first tries, then, where room is left, retries. Late retries never hold up
- *      what is new.
+ *   2. From each lane a few due deliveries: first tries (turn 0), then, where room is left, what comes later (turn 1:
+ *      retries, resent, recovered, replayed). That never holds up what is new.
  *   3. Their state becomes `leased`, with an end and the id of this claim. `finish.ts` acts only for the claim that
  *      still has the lease; `reap.ts` returns leases that ran out.
  *   4. The lanes' `next_due` moves on: to now where more may be due (behind all the other lanes), else to the next
@@ -17,6 +17,7 @@ import { randomBytes } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import { earliestDue } from '#server/store/lanes.ts'
+import { bodyIn, readBodies } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
 
@@ -47,8 +48,13 @@ export interface Lease {
   readonly claimId: string
   readonly webhook: ClaimedWebhook
   readonly event: { readonly id: string; readonly type: EventType; readonly body: string }
-  /** Attempts made so far. */
+  /** The day whose partitions hold the event's body and the attempts. */
+  readonly eventDay: number
+  /** Attempts made so far, and those of them since it was last sent again. */
   readonly attempts: number
+  readonly roundAttempts: number
+  /** How often it was sent again after its end. */
+  readonly resends: number
 }
 
 export interface Claim {
@@ -78,10 +84,14 @@ interface Lane {
 interface Candidate {
   readonly seq: number
   readonly webhook_id: string
+  readonly turn: 0 | 1
   readonly attempts: number
+  readonly round_attempts: number
+  readonly resends: number
+  readonly event_seq: number
+  readonly event_day: number
   readonly event_id: string
   readonly event_type: EventType
-  readonly body: string
 }
 
 export async function claimDue(store: Store, request: ClaimRequest): Promise<Claim> {
@@ -101,7 +111,13 @@ export async function claimInto(
   const candidates = await findDue(trx, wanted, request.now)
   const taken = choose(wanted, candidates, request)
   const claimId = randomBytes(12).toString('base64url')
-  const leases = taken.flatMap(({ lane, deliveries }) => leasesOf(lane, deliveries, claimId))
+  const bodies = await readBodies(
+    trx,
+    taken.flatMap(({ deliveries }) =>
+      deliveries.map((d) => ({ seq: d.event_seq, day: d.event_day })),
+    ),
+  )
+  const leases = taken.flatMap((one) => leasesOf(one, bodies, claimId))
   if (leases.length > 0) await lease(trx, context, leases, request.now)
   await moveOn(trx, context, taken, request.now)
   if (leases.length === request.limit) return { leases, nextDue: request.now }
@@ -161,22 +177,24 @@ async function findDue(
 ): Promise<readonly Candidate[]> {
   const arms = wanted.flatMap(({ lane, limit }) => [
     sql`select * from (
-      select d.seq, d.webhook_id, d.attempts, d.event_seq from delivery as d
-      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.attempts = 0 and d.due_at <= ${now}
+      select ${candidate} from delivery as d
+      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 0 and d.due_at <= ${now}
         ${lane.delivery_order === 'first_try' ? firstOfItsCall : sql``}
       order by d.due_at, d.seq limit ${limit}) as first_tries`,
     sql`select * from (
-      select d.seq, d.webhook_id, d.attempts, d.event_seq from delivery as d
-      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.attempts > 0 and d.due_at <= ${now}
-      order by d.due_at, d.seq limit ${limit}) as retries`,
+      select ${candidate} from delivery as d
+      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 1 and d.due_at <= ${now}
+      order by d.due_at, d.seq limit ${limit}) as later`,
   ])
   const found = await sql<Candidate>`
-    select c.seq, c.webhook_id, c.attempts, event.id as event_id, event.type as event_type, b.body
+    select c.*, event.id as event_id, event.type as event_type
     from (${sql.join(arms, sql` union all `)}) as c
-    join event on event.seq = c.event_seq
-    join event_body as b on b.event_seq = c.event_seq`.execute(trx)
+    join event on event.seq = c.event_seq`.execute(trx)
   return found.rows
 }
+
+const candidate = sql`d.seq, d.webhook_id, d.turn, d.attempts, d.round_attempts, d.resends,
+  d.event_seq, d.event_day`
 
 /**
  * The order of a call: no earlier event of it still awaits its first try or has it under way. Retries hold nobody up:
@@ -186,7 +204,7 @@ const firstOfItsCall: RawBuilder<unknown> = sql`and (d.call_uuid is null or not 
   select 1 from delivery as earlier
   where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
     and earlier.call_uuid is not null
-    and earlier.attempts = 0 and earlier.state in ('pending', 'leased')
+    and earlier.turn = 0 and earlier.state in ('pending', 'leased')
     and earlier.seq < d.seq))`
 
 interface Taken {
@@ -207,9 +225,7 @@ function choose(
   let leftForFailing = request.failingLimit
   const taken: Taken[] = []
   for (const { lane, limit } of wanted) {
-    const due = (byLane.get(lane.id) ?? []).toSorted(
-      (a, b) => Math.sign(a.attempts) - Math.sign(b.attempts),
-    )
+    const due = (byLane.get(lane.id) ?? []).toSorted((a, b) => a.turn - b.turn)
     const failing = lane.failures > 0
     const most = Math.min(limit, left, failing ? leftForFailing : left)
     const deliveries = due.slice(0, most)
@@ -221,7 +237,11 @@ function choose(
   return taken
 }
 
-function leasesOf(lane: Lane, deliveries: readonly Candidate[], claimId: string): readonly Lease[] {
+function leasesOf(
+  { lane, deliveries }: Taken,
+  bodies: ReadonlyMap<number, string>,
+  claimId: string,
+): readonly Lease[] {
   const webhook: ClaimedWebhook = {
     id: lane.id,
     url: lane.url,
@@ -234,8 +254,11 @@ function leasesOf(lane: Lane, deliveries: readonly Candidate[], claimId: string)
     deliverySeq: d.seq,
     claimId,
     webhook,
-    event: { id: d.event_id, type: d.event_type, body: d.body },
+    event: { id: d.event_id, type: d.event_type, body: bodyIn(bodies, d.event_seq) },
+    eventDay: d.event_day,
     attempts: d.attempts,
+    roundAttempts: d.round_attempts,
+    resends: d.resends,
   }))
 }
 

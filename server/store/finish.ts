@@ -8,8 +8,10 @@ import { sql } from 'kysely'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import type { NextState } from '#server/domain/next-state.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
+import { attemptKey } from '#server/store/attempt-key.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain } from '#server/store/lanes.ts'
+import { partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import { disableWebhookAutomatically } from '#server/store/webhooks.ts'
@@ -18,8 +20,13 @@ import { disableWebhookAutomatically } from '#server/store/webhooks.ts'
 export interface AttemptRecord {
   /** From 1 within the delivery. */
   readonly number: number
+  /** Which time that the delivery was sent again; 0: it was not. */
+  readonly resend: number
   /** Epoch milliseconds. */
   readonly startedAt: number
+  readonly method: string
+  /** As it was sent. */
+  readonly url: string
   /** Redacted already. */
   readonly requestHeaders: Readonly<Record<string, string>>
   /** Null: the body was the event as it is stored. */
@@ -29,6 +36,7 @@ export interface AttemptRecord {
 
 export interface Finish {
   readonly deliverySeq: number
+  readonly eventDay: number
   readonly claimId: string
   readonly webhookId: string
   readonly attempt: AttemptRecord
@@ -73,20 +81,25 @@ async function moveDeliveries(
   { facts }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<ReadonlySet<number>> {
-  const rows = finishes.map(({ deliverySeq, claimId, next, now }) => ({
+  const rows = finishes.map(({ deliverySeq, claimId, next, now, attempt: { outcome } }) => ({
     seq: deliverySeq,
     claim: claimId,
     state: next.state,
     due: next.state === 'pending' ? next.dueAt : now,
     finished: next.state === 'pending' ? null : now,
+    status: outcome.statusCode,
+    error: outcome.error,
   }))
   const moved = await sql<{ seq: number }>`
     update delivery set state = e.state, due_at = e.due, finished_at = e.finished,
-      attempts = attempts + 1, claim_id = null, lease_until = null
+      turn = case when e.state = 'pending' then 1 else turn end,
+      attempts = attempts + 1, round_attempts = round_attempts + 1,
+      last_status = e.status, last_error = e.error, claim_id = null, lease_until = null
     from (
       select cast(r.value ->> 'seq' as bigint) as number, r.value ->> 'claim' as claim,
         r.value ->> 'state' as state, cast(r.value ->> 'due' as bigint) as due,
-        cast(r.value ->> 'finished' as bigint) as finished
+        cast(r.value ->> 'finished' as bigint) as finished,
+        cast(r.value ->> 'status' as integer) as status, r.value ->> 'error' as error
       from ${facts.rowsOf(JSON.stringify(rows), 'r')}
     ) as e
     where delivery.seq = e.number and delivery.state = 'leased' and delivery.claim_id = e.claim
@@ -99,35 +112,39 @@ async function insertAttempts(
   { facts }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<void> {
-  const rows = finishes.map(({ deliverySeq, attempt, next }) =>
-    attemptRow(deliverySeq, attempt, next),
-  )
-  await sql`
-    insert into attempt
-      (delivery_seq, number, started_at, duration_ms, ok, status_code, error, error_detail,
-       request_headers, request_body, response_headers, response_body, response_truncated,
-       next_try_at, decision)
-    select cast(e.value ->> 'delivery' as bigint), cast(e.value ->> 'number' as integer),
-      cast(e.value ->> 'startedAt' as bigint), cast(e.value ->> 'durationMs' as integer),
-      cast(e.value ->> 'ok' as integer), cast(e.value ->> 'statusCode' as integer),
-      e.value ->> 'error', e.value ->> 'errorDetail', e.value ->> 'requestHeaders',
-      e.value ->> 'requestBody', e.value ->> 'responseHeaders', e.value ->> 'responseBody',
-      cast(e.value ->> 'responseTruncated' as integer), cast(e.value ->> 'next' as bigint),
-      e.value ->> 'decision'
-    from ${facts.rowsOf(JSON.stringify(rows), 'e')}`.execute(trx)
+  for (const [day, ofDay] of Map.groupBy(finishes, (finish) => finish.eventDay)) {
+    const rows = ofDay.map(attemptRow)
+    await sql`
+      insert into ${sql.table(partitionName('attempt', day))}
+        (seq, started_at, ok, status_code, error, error_detail, method, url, request_headers,
+         request_body, response_headers, response_body, response_truncated, remote_address,
+         http_version, dns_ms, connect_ms, tls_ms, first_byte_ms, duration_ms, resend,
+         next_try_at, decision)
+      select cast(e.value ->> 'seq' as bigint), cast(e.value ->> 'startedAt' as bigint),
+        cast(e.value ->> 'ok' as integer), cast(e.value ->> 'statusCode' as integer),
+        e.value ->> 'error', e.value ->> 'errorDetail', e.value ->> 'method', e.value ->> 'url',
+        e.value ->> 'requestHeaders', e.value ->> 'requestBody', e.value ->> 'responseHeaders',
+        e.value ->> 'responseBody', cast(e.value ->> 'responseTruncated' as integer),
+        e.value ->> 'remoteAddress', e.value ->> 'httpVersion', cast(e.value ->> 'dnsMs' as integer),
+        cast(e.value ->> 'connectMs' as integer), cast(e.value ->> 'tlsMs' as integer),
+        cast(e.value ->> 'firstByteMs' as integer), cast(e.value ->> 'durationMs' as integer),
+        cast(e.value ->> 'resend' as integer), cast(e.value ->> 'next' as bigint),
+        e.value ->> 'decision'
+      from ${facts.rowsOf(JSON.stringify(rows), 'e')}`.execute(trx)
+  }
 }
 
-function attemptRow(delivery: number, attempt: AttemptRecord, next: NextState) {
+function attemptRow({ deliverySeq, attempt, next }: Finish) {
   const { outcome } = attempt
   return {
-    delivery,
-    number: attempt.number,
+    seq: attemptKey(deliverySeq, attempt.number),
     startedAt: attempt.startedAt,
-    durationMs: outcome.durationMs,
     ok: outcome.ok ? 1 : 0,
     statusCode: outcome.statusCode,
     error: outcome.error,
     errorDetail: outcome.errorDetail,
+    method: attempt.method,
+    url: attempt.url,
     requestHeaders: JSON.stringify(attempt.requestHeaders),
     requestBody: attempt.requestBody,
     responseHeaders:
@@ -135,6 +152,11 @@ function attemptRow(delivery: number, attempt: AttemptRecord, next: NextState) {
     // Neither NUL nor half a surrogate pair is text for a database.
     responseBody: outcome.responseBody?.toWellFormed().replaceAll('\0', '\uFFFD') ?? null,
     responseTruncated: outcome.responseTruncated ? 1 : 0,
+    remoteAddress: outcome.remoteAddress,
+    httpVersion: outcome.httpVersion,
+    ...outcome.timings,
+    durationMs: outcome.durationMs,
+    resend: attempt.resend,
     next: next.state === 'pending' ? next.dueAt : null,
     decision: next.decision,
   }

@@ -3,13 +3,13 @@ import { type RawBuilder, sql } from 'kysely'
 
 /** Due time of the earliest pending delivery of the lane that is due after the given time; null when there is none. */
 export function earliestDue(after: number): RawBuilder<number | null> {
-  // Two seeks, one in each partial index; a condition over both kinds of try would scan the lane.
+  // Two seeks, one for each turn; a condition over both would scan the lane.
   return sql`(select min(waiting.due) from (
     select min(due_at) as due from delivery
-      where webhook_id = lane.webhook_id and state = 'pending' and attempts = 0 and due_at > ${after}
+      where webhook_id = lane.webhook_id and state = 'pending' and turn = 0 and due_at > ${after}
     union all
     select min(due_at) from delivery
-      where webhook_id = lane.webhook_id and state = 'pending' and attempts > 0 and due_at > ${after}
+      where webhook_id = lane.webhook_id and state = 'pending' and turn = 1 and due_at > ${after}
   ) as waiting)`
 }
 

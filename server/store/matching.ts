@@ -84,7 +84,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       enabled: row.enabled === 1,
       disabledReason: row.disabled_reason,
       delayMs: row.delay_seconds * 1_000,
-      ordered: row.delivery_order === 'first_try',
+      ordered: row.delivery_order !== 'none',
     }
     for (const trigger of triggers) {
       const others = byTrigger.get(trigger)

@@ -9,6 +9,8 @@ import type { Db, Trx } from '#server/store/store.ts'
 export interface ProcedureContext {
   readonly facts: DialectFacts
   readonly matching: MatchingCache
+  /** Days whose partitions are known to be there. */
+  readonly days: Set<number>
 }
 
 interface ProcedureTypes {
@@ -49,6 +51,7 @@ export async function runProcedure<N extends ProcedureName>(
   } catch (error) {
     // It may hold what this transaction changed and then did not commit.
     context.matching.accounts.clear()
+    context.days.clear()
     throw error
   }
 }

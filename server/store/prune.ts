@@ -5,7 +5,15 @@
  * Rows are walked in the order of their numbers, which is that of their creation: what may go stands at the beginning,
  * and no index has to be kept for it.
  */
-import type { Db, Store } from '#server/store/store.ts'
+import { sql } from 'kysely'
+import {
+  endOfDay,
+  type Partitioned,
+  partition,
+  partitionDays,
+  partitionName,
+} from '#server/store/partitions.ts'
+import type { Db, Store, Trx } from '#server/store/store.ts'
 
 export interface PruneRequest {
   /** Epoch milliseconds: what ended before may go. */
@@ -42,10 +50,7 @@ export async function pruneDeliveries(
     const old = rows.filter((row) => row.created_at < before)
     const over = old.filter((row) => row.finished_at !== null && row.finished_at < before)
     const held = old.filter((row) => row.state === 'pending' && row.held === 1)
-    await removeDeliveries(
-      trx,
-      over.map((row) => row.seq),
-    )
+    await removeDeliveries(trx, over)
     if (held.length > 0) {
       await trx
         .updateTable('delivery')
@@ -63,13 +68,14 @@ export async function pruneDeliveries(
   })
 }
 
-async function removeDeliveries(db: Db, seqs: readonly number[]): Promise<void> {
-  if (seqs.length === 0) return
-  await db.deleteFrom('attempt').where('delivery_seq', 'in', seqs).execute()
+/** Their attempts go with the partition. */
+async function removeDeliveries(db: Db, rows: readonly { readonly seq: number }[]): Promise<void> {
+  if (rows.length === 0) return
+  const seqs = rows.map((row) => row.seq)
   await db.deleteFrom('delivery').where('seq', 'in', seqs).execute()
 }
 
-/** Removes events from before the time that no delivery speaks of any more, with their bodies. */
+/** Removes events from before the time that no delivery speaks of any more. Their bodies go with the partition. */
 export async function pruneEvents(
   store: Store,
   after: number,
@@ -97,13 +103,85 @@ export async function pruneEvents(
     const old = rows.filter((row) => row.created_at < before)
     const seqs = old.filter((row) => !row.used).map((row) => row.seq)
     if (seqs.length > 0) {
-      await trx.deleteFrom('event_body').where('event_seq', 'in', seqs).execute()
       await trx.deleteFrom('event').where('seq', 'in', seqs).execute()
     }
     const last = rows.at(-1)
     const more = rows.length === limit && old.length === rows.length && last !== undefined
     return { removed: seqs.length, next: more ? last.seq : null }
   })
+}
+
+/**
+ * Drops the partitions of the oldest day before the time whose events are all gone, a piece at a time: to free the pages
+ * of a large table takes seconds, for which nobody else could write. `false`: there is none to drop.
+ */
+export async function prunePartitions(
+  store: Store,
+  { before, limit }: Pick<PruneRequest, 'before' | 'limit'>,
+): Promise<boolean> {
+  return await store.write.transaction().execute(async (trx) => {
+    for (const day of await partitionDays(trx)) {
+      if (endOfDay(day) > before) return false
+      if (await hasEvents(trx, day)) continue
+      const attempts = await removeFirst(trx, 'attempt', 'seq', day, limit)
+      if (attempts === limit) return true
+      const bodies = await removeFirst(trx, 'event_body', 'event_seq', day, limit)
+      if (bodies === limit) return true
+      await sql`drop table ${sql.table(partitionName('attempt', day))}`.execute(trx)
+      await sql`drop table ${sql.table(partitionName('event_body', day))}`.execute(trx)
+      await trx.deleteFrom('day_partition').where('day', '=', day).execute()
+      return true
+    }
+    return false
+  })
+}
+
+async function hasEvents(trx: Trx, day: number): Promise<boolean> {
+  const { first, last } = await trx
+    .selectFrom(partition('event_body', day))
+    .select([
+      sql<number | null>`min(event_seq)`.as('first'),
+      sql<number | null>`max(event_seq)`.as('last'),
+    ])
+    .executeTakeFirstOrThrow()
+  if (first === null || last === null) return false
+  const event = await trx
+    .selectFrom('event')
+    .select('seq')
+    .where('seq', '>=', first)
+    .where('seq', '<=', last)
+    .limit(1)
+    .executeTakeFirst()
+  return event !== undefined
+}
+
+/** Removes the first rows of a day's table; returns how many, fewer than `limit` when these were the last. */
+async function removeFirst(
+  trx: Trx,
+  table: Partitioned,
+  key: 'seq' | 'event_seq',
+  day: number,
+  limit: number,
+): Promise<number> {
+  const name = sql.table(partitionName(table, day))
+  const removed = await sql`
+    delete from ${name} where ${sql.ref(key)} in (
+      select ${sql.ref(key)} from ${name} order by ${sql.ref(key)} limit ${limit})
+    returning 1`.execute(trx)
+  return removed.rows.length
+}
+
+/**
+ * Gives up to `pages` pages of what was removed back to the file system; `false`: there are none left, or the database
+ * does it by itself.
+ */
+export async function giveSpaceBack(store: Store, pages: number): Promise<boolean> {
+  const { freePages, giveBack } = store.facts
+  if (freePages === null) return false
+  const { rows } = await freePages.execute(store.write)
+  if ((rows[0]?.freelist_count ?? 0) === 0) return false
+  await giveBack(pages).execute(store.write)
+  return true
 }
 
 /** Removes deliveries of deleted webhooks, and at last the webhooks; `false`: there is nothing left to remove. */
@@ -124,10 +202,7 @@ export async function pruneDeletedWebhooks(store: Store, limit: number): Promise
       .orderBy('seq')
       .limit(limit)
       .execute()
-    await removeDeliveries(
-      trx,
-      rows.map((row) => row.seq),
-    )
+    await removeDeliveries(trx, rows)
     if (rows.length < limit) await trx.deleteFrom('webhook').where('id', '=', webhook.id).execute()
     return true
   })

@@ -68,6 +68,10 @@ interface WebhookTable {
   delay_seconds: number
   timeout_seconds: number
   delivery_order: DeliveryOrder
+  /** Strict order only: whether a delivery that was given up lets the later events of its call go. */
+  on_exhausted: Generated<'skip' | 'block'>
+  /** Requests per second; null: as many as there are. */
+  rate_limit: Generated<number | null>
   /** JSON array of sealed signing secrets, the current one first. */
   secrets: string
   /** Set: gone for everybody; its deliveries are being removed in small steps. */
@@ -87,6 +91,19 @@ interface LaneTable {
   held: Switch
   /** Failed attempts since the last success. */
   failures: number
+  /** When the first of them was; null: the last attempt succeeded. */
+  failing_since: Generated<number | null>
+  breaker: Generated<'closed' | 'open' | 'half_open'>
+  /** When an open breaker lets a try through. */
+  breaker_until: Generated<number | null>
+  breaker_reason: Generated<string | null>
+  /** How often it opened since it was last closed: the pauses grow by it. */
+  breaker_opens: Generated<number>
+  /** The webhook's rate limit; null: none. */
+  rate_per_second: Generated<number | null>
+  /** Requests that the rate allowed at `rate_at`. */
+  rate_tokens: Generated<number>
+  rate_at: Generated<number>
 }
 
 interface EventTable {
@@ -100,7 +117,16 @@ interface EventTable {
   created_at: number
 }
 
-/** Apart from `event`: the ids must stay unique in one table, the bodies can be dropped by period. */
+/** The days that have a partition of `event_body` and of `attempt`; see `partitions.ts`. */
+interface DayPartitionTable {
+  /** Whole days since 1970, UTC. */
+  day: number
+}
+
+/**
+ * One table per day (`event_body_20779`), by when the event was accepted: retention drops tables. Apart from `event`,
+ * whose ids must stay unique in one table.
+ */
 interface EventBodyTable {
   event_seq: number
   /** The event in the native form, exactly as it is sent. */
@@ -112,34 +138,62 @@ interface DeliveryTable {
   account_id: string
   webhook_id: string
   event_seq: number
+  /** The day whose partitions hold the event's body and the attempts. */
+  event_day: number
   /** Null: not an event of a call, or of a webhook that asks for no order. */
   call_uuid: string | null
   /** `held` is no state here: it is `pending` in a lane that is held, which costs one row and not a million. */
   state: 'pending' | 'leased' | 'delivered' | 'exhausted' | 'cancelled'
+  /** 0: awaits its live first try; 1: everything later (retries, resent, recovered, replayed), which yields to those. */
+  turn: 0 | 1
   due_at: number
+  /** All there ever were; an attempt is told by this number. */
   attempts: number
+  /** Those since it was last sent again: the schedule of the retries goes by them. */
+  round_attempts: Generated<number>
+  /** How often somebody had it sent again after its end. */
+  resends: Generated<number>
+  /** `replay`: made later, for an event that had matched and had no delivery. */
+  origin: Generated<'event' | 'replay'>
+  /** Of the last attempt; null: none yet, or no answer. */
+  last_status: Generated<number | null>
+  last_error: Generated<AttemptError | null>
   lease_until: number | null
   claim_id: string | null
   created_at: number
   finished_at: number | null
 }
 
+/** One table per day (`attempt_20779`), that of the delivery's `event_day`: all attempts of a delivery are in one. */
 interface AttemptTable {
-  seq: Generated<number>
-  delivery_seq: number
-  number: number
+  /** The delivery's number and the attempt's in one, so that one tree holds the table; see `attempt-key.ts`. */
+  seq: number
   started_at: number
-  duration_ms: number
   ok: Switch
   status_code: number | null
   error: AttemptError | null
   error_detail: string | null
+  method: string
+  /** As it was sent. */
+  url: string
   request_headers: string
   /** Null: the body was the event as it is stored. */
   request_body: string | null
   response_headers: string | null
   response_body: string | null
   response_truncated: Switch
+  /** Of the connection. */
+  remote_address: string | null
+  http_version: string | null
+  /** Milliseconds; null: it did not come so far, or the connection stood already. */
+  dns_ms: number | null
+  connect_ms: number | null
+  tls_ms: number | null
+  /** Milliseconds from the start to the headers of the answer, and to the end. */
+  first_byte_ms: number | null
+  duration_ms: number
+  /** Which time that the delivery was sent again; 0: it was not. */
+  resend: number
   next_try_at: number | null
   decision: string
 }
@@ -178,6 +232,7 @@ export interface Tables {
   webhook: WebhookTable
   lane: LaneTable
   event: EventTable
+  day_partition: DayPartitionTable
   event_body: EventBodyTable
   delivery: DeliveryTable
   attempt: AttemptTable

@@ -38,7 +38,11 @@ export function serveProcedures({ run, rollback }: OwnConnection) {
   const open = (durability: Durability) =>
     new Kysely<Tables>({ dialect: sqliteDialect(sqlite, turnstile, durability) })
   const databases = { durable: open('durable'), relaxed: open('relaxed') }
-  const context: ProcedureContext = { facts: sqliteFacts, matching: createMatchingCache() }
+  const context: ProcedureContext = {
+    facts: sqliteFacts,
+    matching: createMatchingCache(),
+    days: new Set(),
+  }
 
   return async ({ call, durability, request }: CallRequest): Promise<unknown> => {
     // The side of the event loop gives each procedure the request of its own type.

@@ -55,6 +55,8 @@ function openDatabase({ path, access }: ConnectionSettings): DatabaseSync {
     enableForeignKeyConstraints: true,
   })
   if (access === 'write') {
+    // Before the first table: room that retention freed can be given back a piece at a time, without a copy of the file.
+    db.exec('pragma auto_vacuum = incremental')
     db.exec('pragma journal_mode = wal')
     db.exec('pragma synchronous = full')
     // 16 MiB of log: the same pages (heads of indexes, lanes) are written over and over, and then copied once.

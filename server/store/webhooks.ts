@@ -47,7 +47,7 @@ function webhookOf(row: RowWithLane): Webhook {
     retries: row.retries,
     delay_seconds: row.delay_seconds,
     timeout_seconds: row.timeout_seconds,
-    max_in_flight: row.max_in_flight,
+    concurrency: row.max_in_flight,
     order: row.delivery_order,
     disabled_reason: row.disabled_reason,
     created_at: isoOf(row.created_at),
@@ -106,7 +106,7 @@ export async function createWebhook(
       .insertInto('lane')
       .values({
         webhook_id: id,
-        max_in_flight: draft.max_in_flight,
+        max_in_flight: draft.concurrency,
         in_flight: 0,
         next_due: null,
         held: draft.enabled ? 0 : 1,
@@ -116,7 +116,7 @@ export async function createWebhook(
     await touchMatching(trx, accountId)
     return created
   })
-  return { webhook: webhookOf({ ...row, max_in_flight: draft.max_in_flight }), secret }
+  return { webhook: webhookOf({ ...row, max_in_flight: draft.concurrency }), secret }
 }
 
 export async function getWebhook(
@@ -198,7 +198,7 @@ function columnsAfter(box: SecretBox, row: RowWithLane, change: WebhookChange) {
     delivery_order: change.order ?? row.delivery_order,
     secrets:
       change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
-    max_in_flight: change.max_in_flight ?? row.max_in_flight,
+    max_in_flight: change.concurrency ?? row.max_in_flight,
   }
 }
 

@@ -15,7 +15,7 @@ const maxInFlight = 20
 
 let stack: Stack
 beforeAll(async () => {
-  stack = await startStack({ webhook: { max_in_flight: maxInFlight } })
+  stack = await startStack({ webhook: { concurrency: maxInFlight } })
 })
 beforeEach(({ onTestFailed }) => onTestFailed(() => showLog(stack)))
 afterAll(async () => await stack?.[Symbol.asyncDispose]())

@@ -57,7 +57,7 @@ export function runClaimConformance(open: OpenTestStore): void {
     }
 
     test('nothing is leased twice, however many claim at once', async () => {
-      await makeWebhook(store, tenant, { max_in_flight: 100 })
+      await makeWebhook(store, tenant, { concurrency: 100 })
       await acceptCalls(0, 60)
       const claims = await Promise.all(Array.from({ length: 10 }, () => claim(store, 1_000, 10)))
       const ids = claims.flatMap(eventIdsOf)
@@ -78,7 +78,7 @@ export function runClaimConformance(open: OpenTestStore): void {
     })
 
     test('a lane has no more under way than it may', async () => {
-      const { id } = await makeWebhook(store, tenant, { max_in_flight: 3 })
+      const { id } = await makeWebhook(store, tenant, { concurrency: 3 })
       await acceptCalls(0, 10)
       const { leases } = await claim(store, 1_000)
       expect(leases).toHaveLength(3)
@@ -86,12 +86,12 @@ export function runClaimConformance(open: OpenTestStore): void {
       expect(await nextDueAt(store)).toBeNull()
       await Promise.all(leases.slice(0, 2).map((lease) => succeed(store, lease, 1_100)))
       expect((await claim(store, 1_100)).leases).toHaveLength(2)
-      await changeWebhook(store, tenant.account.id, id, { max_in_flight: 5 }, 1_200)
+      await changeWebhook(store, tenant.account.id, id, { concurrency: 5 }, 1_200)
       expect((await claim(store, 1_200)).leases).toHaveLength(2)
     })
 
     test('lanes take turns: a great backlog of one delays the others by nothing', async () => {
-      const heavy = await makeWebhook(store, tenant, { max_in_flight: 100, order: 'none' })
+      const heavy = await makeWebhook(store, tenant, { concurrency: 100, order: 'none' })
       await acceptCalls(0, 300)
       const light = await makeWebhook(store, tenant, { order: 'none' })
       await acceptCalls(300, 302, 2_000)
@@ -139,7 +139,7 @@ export function runClaimConformance(open: OpenTestStore): void {
     })
 
     test('first tries go before retries', async () => {
-      await makeWebhook(store, tenant, { max_in_flight: 1 })
+      await makeWebhook(store, tenant, { concurrency: 1 })
       const [old] = await acceptCalls(0, 1)
       await failUntil(store, only((await claim(store, 1_000)).leases), 1_200, 1_100)
       const [fresh] = await acceptCalls(1, 2, 1_300)
@@ -269,7 +269,7 @@ export function runClaimConformance(open: OpenTestStore): void {
 
     describe('leases', () => {
       test('run out, count no attempt, and their late answer changes nothing', async () => {
-        await makeWebhook(store, tenant, { timeout_seconds: 1, max_in_flight: 1 })
+        await makeWebhook(store, tenant, { timeout_seconds: 1, concurrency: 1 })
         await acceptCalls(0, 1)
         const late = only((await claim(store, 1_000)).leases)
         expect(await reapLeases(store, [], 31_999)).toBe(0)

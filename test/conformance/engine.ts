@@ -50,7 +50,7 @@ const callOf = ({ event }: Lease): string =>
  */
 export async function playEngine(store: Store, steps: readonly Step[]): Promise<void> {
   const tenant = await makeTenant(store)
-  const webhook = await makeWebhook(store, tenant, { max_in_flight: maxInFlight })
+  const webhook = await makeWebhook(store, tenant, { concurrency: maxInFlight })
   try {
     await play(store, tenant, webhook.id, steps)
   } finally {

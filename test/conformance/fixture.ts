@@ -94,11 +94,15 @@ export function finishOf(lease: Lease, statusCode: number, next: NextState, now:
   const ok = statusCode < 300
   return {
     deliverySeq: lease.deliverySeq,
+    eventDay: lease.eventDay,
     claimId: lease.claimId,
     webhookId: lease.webhook.id,
     attempt: {
       number: lease.attempts + 1,
+      resend: lease.resends,
       startedAt: now,
+      method: 'POST',
+      url: lease.webhook.url,
       requestHeaders: { 'content-type': 'application/json' },
       requestBody: null,
       outcome: {
@@ -121,9 +125,16 @@ export function finishOf(lease: Lease, statusCode: number, next: NextState, now:
   }
 }
 
-export async function succeed(store: Store, lease: Lease, now: number): Promise<boolean> {
+export async function succeed(
+  store: Store,
+  lease: Lease,
+  now: number,
+  responseBody = 'answer',
+): Promise<boolean> {
   const next: NextState = { state: 'delivered', decision: 'Delivered.' }
-  return await finishAttempt(store, finishOf(lease, 200, next, now))
+  const finish = finishOf(lease, 200, next, now)
+  const outcome = { ...finish.attempt.outcome, responseBody }
+  return await finishAttempt(store, { ...finish, attempt: { ...finish.attempt, outcome } })
 }
 
 export async function failUntil(

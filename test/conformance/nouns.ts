@@ -175,13 +175,13 @@ export function runNounConformance(open: OpenTestStore): void {
     })
 
     test('a webhook keeps its settings, and its secret is sealed', async () => {
-      const webhook = await makeWebhook(store, tenant, { max_in_flight: 7, retries: 9 })
+      const webhook = await makeWebhook(store, tenant, { concurrency: 7, retries: 9 })
       const { secret, ...shown } = webhook
       expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{32}$/)
       expect(await getWebhook(store, tenant.account.id, webhook.id)).toEqual(shown)
       const rows = await store.read.selectFrom('webhook').selectAll().execute()
       expect(JSON.stringify(rows)).not.toContain(secret.slice(6))
-      const change = { name: 'renamed', max_in_flight: 2, order: 'none' as const }
+      const change = { name: 'renamed', concurrency: 2, order: 'none' as const }
       expect(await changeWebhook(store, tenant.account.id, webhook.id, change, 5)).toEqual({
         ...shown,
         ...change,

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { openStore } from '#server/store/open-store.ts'
 import type { TestStore } from '#test/conformance/test-store.ts'
 
@@ -12,6 +13,10 @@ export async function openSqliteTestStore(): Promise<TestStore & { readonly url:
   return {
     store,
     url,
+    bytes: async () => {
+      await sql`pragma wal_checkpoint(truncate)`.execute(store.write)
+      return (await stat(join(folder, 'offhook.db'))).size
+    },
     [Symbol.asyncDispose]: async () => {
       await store.close()
       await rm(folder, { recursive: true })

@@ -4,7 +4,14 @@ import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
 import { countDeliveries, listDeliveries } from '#server/store/deliveries.ts'
 import { getEvent, listEvents } from '#server/store/events.ts'
-import { pruneDeletedWebhooks, pruneDeliveries, pruneEvents } from '#server/store/prune.ts'
+import { partitionDays } from '#server/store/partitions.ts'
+import {
+  giveSpaceBack,
+  pruneDeletedWebhooks,
+  pruneDeliveries,
+  pruneEvents,
+  prunePartitions,
+} from '#server/store/prune.ts'
 import { changeService, deleteService } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 import { deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
@@ -187,14 +194,40 @@ function runPruneConformance(open: OpenTestStore): void {
       expect(await walk(pruneDeliveries, 4_000)).toBe(3)
       const counts = await countDeliveries(store, tenant.account.id, null)
       expect(counts).toMatchObject({ delivered: 0, leased: 1, pending: 2 })
-      const attempts = await store.read.selectFrom('attempt').select('seq').execute()
-      expect(attempts).toEqual([])
-
       expect(await walk(pruneEvents, 4_000)).toBe(3)
       expect((await listEvents(store, tenant.account.id, {}, { limit: 10 })).items).toHaveLength(3)
-      expect(await store.read.selectFrom('event_body').select('event_seq').execute()).toHaveLength(
-        3,
-      )
+    })
+
+    test('a day goes when all its events are gone, and its space with it', async () => {
+      const day = 86_400_000
+      await makeWebhook(store, tenant, { order: 'none', concurrency: 50 })
+      const waits = callEvent(tenant, 'waits')
+      for (let call = 0; call < 50; call += 1) {
+        await accept(store, tenant, [callEvent(tenant, `call ${call}`)], 1_000)
+      }
+      const { leases } = await claim(store, 1_000, 50)
+      for (const lease of leases) await succeed(store, lease, 2_000, 'x'.repeat(60_000))
+      await accept(store, tenant, [waits], day - 1)
+      await accept(store, tenant, [callEvent(tenant, 'young')], day + 1_000)
+      const size = await opened.bytes()
+      const prune = async (before: number) => {
+        await walk(pruneDeliveries, before)
+        await walk(pruneEvents, before)
+        while (await prunePartitions(store, { before, limit: 20 }));
+        while (await giveSpaceBack(store, 50));
+      }
+
+      // The delivery that waits keeps its body, and with it the whole day.
+      await prune(day)
+      expect(await partitionDays(store.read)).toEqual([0, 1])
+      const [held] = (await claim(store, day, 1)).leases
+      expect(JSON.parse(held?.event.body ?? '')).toEqual(waits)
+      if (held !== undefined) await succeed(store, held, day)
+
+      await prune(day + 1)
+      expect(await partitionDays(store.read)).toEqual([1])
+      expect((await listEvents(store, tenant.account.id, {}, { limit: 10 })).items).toHaveLength(1)
+      expect(await opened.bytes()).toBeLessThan(size / 4)
     })
 
     test('what was held for as long is given up, visibly', async () => {

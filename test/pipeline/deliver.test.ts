@@ -125,7 +125,7 @@ test('an event arrives signed, once, with the bytes that are stored, and is writ
 })
 
 test('the events of each call arrive in their order, with five under way', async () => {
-  const { receiver } = await receiverWith({ max_in_flight: 5 })
+  const { receiver } = await receiverWith({ concurrency: 5 })
   let open = 0
   let most = 0
   receiver.respond(async (request) => {
@@ -183,7 +183,7 @@ test('dead and hanging receivers delay the healthy one by nothing', async () => 
   dead.receiver.setMode('stall')
   const closed = await receiverWith()
   await closed.receiver.stop()
-  const { receiver, webhook } = await receiverWith({ max_in_flight: 10 })
+  const { receiver, webhook } = await receiverWith({ concurrency: 10 })
   run({ maxInFlight: 32, stopMs: 0 })
   await accept(calls(300))
   const begin = performance.now()
@@ -253,7 +253,7 @@ test('a clock set back by an hour stops nothing, one set ahead neither', async (
 })
 
 test('a stop waits for the requests under way and takes no new ones', async () => {
-  const { receiver } = await receiverWith({ max_in_flight: 2 })
+  const { receiver } = await receiverWith({ concurrency: 2 })
   let release = () => {}
   const gate = new Promise<void>((resolve) => {
     release = resolve
@@ -313,7 +313,7 @@ test('our own failure to send counts as no attempt and is put off', async () => 
 })
 
 test('kill -9 in the middle: nothing is lost, and what is sent twice has the same id', async () => {
-  const { receiver, webhook } = await receiverWith({ max_in_flight: 20, order: 'none' })
+  const { receiver, webhook } = await receiverWith({ concurrency: 20, order: 'none' })
   const begun: ChildProcess[] = []
   receiver.respond(() => ({ delayMs: 5 }))
   const events = calls(200)
