@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { Delivery } from '#contracts/delivery.ts'
+import { EventTypeName } from '#contracts/events/catalogue.ts'
+import { Timestamp } from '#contracts/events/facts.ts'
+import { EventId, WebhookId } from '#contracts/ids.ts'
+
+/**
+ * What became of an event at a webhook. The first group has a delivery, the second has none: something stopped the
+ * event before.
+ */
+export const verdicts = {
+  delivered: 'The receiver has it.',
+  sending: 'A request is under way.',
+  waiting_delay: 'The first try is not due yet: the webhook waits after an event.',
+  waiting_retry: 'A try failed, and the next one is not due yet.',
+  waiting_breaker: 'The receiver fails so much that nothing is sent to it for a while.',
+  waiting_in_line:
+    'It is due, and waits for a free slot, for the rate limit or for an earlier event.',
+  held: 'The webhook is disabled; it goes out when the webhook is enabled.',
+  exhausted: 'It was given up after its last try.',
+  cancelled: 'A user cancelled it.',
+
+  trigger: 'The webhook does not have this trigger.',
+  other_service: 'The webhook is for another service.',
+  applications_off: 'The Applications switch of the service is off.',
+  disabled_by_user: 'The webhook was disabled by a user.',
+  about_itself: 'The event tells that this very webhook was disabled.',
+  webhook_newer: 'The webhook did not exist yet.',
+  settings_changed: 'It would fire now, by settings that were changed after the event.',
+  removed: 'It matched, and its delivery is not kept any more.',
+} as const satisfies Record<string, string>
+
+export type VerdictCode = keyof typeof verdicts
+const verdictCodes = Object.keys(verdicts) as [VerdictCode, ...VerdictCode[]]
+
+export const Verdict = z
+  .object({
+    webhook_id: WebhookId,
+    webhook_name: z.string(),
+    code: z.enum(verdictCodes).meta({ description: 'What became of the event at the webhook.' }),
+    says: z.string().meta({ description: 'The same for a person, with times and reasons.' }),
+    by_present_settings: z.boolean().meta({
+      description:
+        'True: nothing is kept of why, and the settings of webhook or service have changed since the event, so the verdict is by those of now.',
+    }),
+    delivery: Delivery.nullable().meta({ description: 'Null: the event never became a delivery.' }),
+  })
+  .meta({ id: 'Verdict' })
+export type Verdict = z.infer<typeof Verdict>
+
+/** The event that verdicts are about. */
+export const ExplainedEvent = z
+  .object({
+    id: EventId,
+    type: EventTypeName,
+    occurred_at: Timestamp,
+    accepted_at: Timestamp.meta({
+      description: 'When Offhook had it and compared it with the webhooks.',
+    }),
+    service_uuid: z.uuid().nullable(),
+    call_uuid: z.uuid().nullable(),
+  })
+  .meta({ id: 'ExplainedEvent' })
+export type ExplainedEvent = z.infer<typeof ExplainedEvent>

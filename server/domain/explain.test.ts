@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest'
+import type { EventType } from '#contracts/events/catalogue.ts'
+import { eventSamples } from '#contracts/events/samples.ts'
+import { type ExplainInput, explain } from '#server/domain/explain.ts'
+
+const event = eventSamples['call.ended']
+const webhook: ExplainInput['webhook'] = {
+  id: 'wh_1',
+  serviceUuid: null,
+  triggers: new Set<EventType>(['call.ended']),
+  enabled: true,
+  disabledReason: null,
+  createdAt: 1_000,
+  updatedAt: 1_000,
+  breakerUntil: null,
+  breakerReason: null,
+}
+const none: ExplainInput = {
+  event,
+  acceptedAt: 5_000,
+  webhook,
+  service: { applicationsEnabled: true, updatedAt: 1_000 },
+  delivery: null,
+  now: 60_000,
+}
+const delivery: NonNullable<ExplainInput['delivery']> = {
+  state: 'pending',
+  attempts: 0,
+  dueAt: 5_000,
+  finishedAt: null,
+  lastAttempt: null,
+}
+const failed = {
+  errorDetail: 'The receiver answered 500.',
+  decision: 'Given up: all 4 tries failed.',
+}
+
+describe('with a delivery', () => {
+  const given = (
+    change: Partial<typeof delivery>,
+    settings: Partial<ExplainInput['webhook']> = {},
+  ) =>
+    explain({ ...none, webhook: { ...webhook, ...settings }, delivery: { ...delivery, ...change } })
+
+  test.each([
+    [
+      { state: 'delivered', attempts: 2, finishedAt: 9_000 },
+      'delivered',
+      'Try 2, 1970-01-01T00:00:09.000Z.',
+    ],
+    [{ state: 'leased', attempts: 1 }, 'sending', 'Try 2.'],
+    [{ dueAt: 90_000 }, 'waiting_delay', 'It is due at 1970-01-01T00:01:30.000Z.'],
+    [
+      { dueAt: 90_000, attempts: 1, lastAttempt: failed },
+      'waiting_retry',
+      'The receiver answered 500. The next one is due at 1970-01-01T00:01:30.000Z.',
+    ],
+    [{}, 'waiting_in_line', 'earlier event'],
+    [
+      { state: 'exhausted', lastAttempt: failed },
+      'exhausted',
+      'The receiver answered 500. Given up',
+    ],
+    [{ state: 'cancelled', finishedAt: 9_000 }, 'cancelled', '1970-01-01T00:00:09.000Z'],
+  ] as const)('%j is %s', (change, code, says) => {
+    const said = given(change)
+    expect(said).toMatchObject({ code, byPresentSettings: false })
+    expect(said.says).toContain(says)
+  })
+
+  test('held tells why the webhook is disabled', () => {
+    const gone = given({ state: 'held' }, { enabled: false, disabledReason: 'gone' })
+    expect(gone.code).toBe('held')
+    expect(gone.says).toContain('it is gone')
+  })
+
+  test('an open breaker comes before the time at which it would be due', () => {
+    const open = { breakerUntil: 70_000, breakerReason: '10 tries failed in a row.' }
+    expect(given({ dueAt: 65_000, attempts: 1, lastAttempt: failed }, open)).toMatchObject({
+      code: 'waiting_breaker',
+      says: expect.stringContaining('1970-01-01T00:01:10.000Z. 10 tries failed in a row.'),
+    })
+  })
+
+  test('what a switch says now does not matter', () => {
+    const off = explain({ ...none, service: null, delivery: { ...delivery, state: 'delivered' } })
+    expect(off.code).toBe('delivered')
+  })
+})
+
+describe('without a delivery', () => {
+  const given = (
+    settings: Partial<ExplainInput['webhook']>,
+    service: Partial<NonNullable<ExplainInput['service']>> = {},
+  ) =>
+    explain({
+      ...none,
+      webhook: { ...webhook, ...settings },
+      service: { applicationsEnabled: true, updatedAt: 1_000, ...service },
+    })
+
+  test('the switch or filter that stopped it is named, for certain while nothing has changed', () => {
+    const code = (...args: Parameters<typeof given>) => {
+      const said = given(...args)
+      expect(said.byPresentSettings).toBe(false)
+      return said.code
+    }
+    expect(code({ triggers: new Set() })).toBe('trigger')
+    expect(code({ serviceUuid: '00000000-0000-4000-8000-000000000000' })).toBe('other_service')
+    expect(code({}, { applicationsEnabled: false })).toBe('applications_off')
+    expect(code({ enabled: false, disabledReason: 'by_user' })).toBe('disabled_by_user')
+    expect(code({ createdAt: 5_001 })).toBe('webhook_newer')
+    expect(code({})).toBe('removed')
+  })
+
+  test('after a change of webhook or service the verdict is by the settings of now, and says so', () => {
+    expect(given({ triggers: new Set(), updatedAt: 6_000 })).toMatchObject({
+      code: 'trigger',
+      byPresentSettings: true,
+      says: expect.stringContaining('1970-01-01T00:00:06.000Z'),
+    })
+    expect(given({}, { applicationsEnabled: false, updatedAt: 7_000 })).toMatchObject({
+      code: 'applications_off',
+      byPresentSettings: true,
+    })
+    expect(given({ updatedAt: 6_000 })).toMatchObject({
+      code: 'settings_changed',
+      byPresentSettings: true,
+    })
+  })
+
+  test('the service of the event is gone: its triggers fire nothing', () => {
+    expect(explain({ ...none, service: null }).code).toBe('applications_off')
+  })
+})

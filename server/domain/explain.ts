@@ -1,0 +1,125 @@
+import type { DeliveryState } from '#contracts/delivery.ts'
+import type { Event } from '#contracts/events/catalogue.ts'
+import { type VerdictCode, verdicts } from '#contracts/explain.ts'
+import { type MatchingWebhook, match } from '#server/domain/match.ts'
+
+/** A delivery as far as its verdict needs it; times in epoch milliseconds. */
+export interface ExplainedDelivery {
+  readonly state: DeliveryState
+  readonly attempts: number
+  readonly dueAt: number
+  readonly finishedAt: number | null
+  /** What the last attempt failed with, and what was decided after it; null: there is none, or it is not kept. */
+  readonly lastAttempt: {
+    readonly errorDetail: string | null
+    readonly decision: string
+  } | null
+}
+
+/** All that is known of one event and one webhook of its account; times in epoch milliseconds. */
+export interface ExplainInput {
+  readonly event: Pick<Event, 'type' | 'service'> & { readonly webhook?: { readonly id: string } }
+  /** When the event was compared with the webhooks. */
+  readonly acceptedAt: number
+  readonly webhook: MatchingWebhook & {
+    readonly createdAt: number
+    readonly updatedAt: number
+    /** Until when the circuit breaker lets nothing through; null: it lets everything through. */
+    readonly breakerUntil: number | null
+    readonly breakerReason: string | null
+  }
+  /** Null: an event of the account, or of a service that is gone. */
+  readonly service: { readonly applicationsEnabled: boolean; readonly updatedAt: number } | null
+  readonly delivery: ExplainedDelivery | null
+  readonly now: number
+}
+
+export interface Explanation {
+  readonly code: VerdictCode
+  /** One or two sentences for a person. */
+  readonly says: string
+  /** The verdict is by the settings of now, which are not those of then. */
+  readonly byPresentSettings: boolean
+}
+
+/** Why the event reached the webhook, did not yet, or did not. */
+export function explain(input: ExplainInput): Explanation {
+  const { delivery } = input
+  if (delivery === null) return explainNone(input)
+  return { ...explainDelivery(delivery, input), byPresentSettings: false }
+}
+
+type Reason = Pick<Explanation, 'code' | 'says'>
+
+const because = (code: VerdictCode, more = ''): Reason => ({
+  code,
+  says: more === '' ? verdicts[code] : `${verdicts[code]} ${more}`,
+})
+
+const iso = (at: number) => new Date(at).toISOString()
+
+function explainDelivery(delivery: ExplainedDelivery, { webhook, now }: ExplainInput): Reason {
+  const { state, attempts, dueAt, finishedAt, lastAttempt } = delivery
+  switch (state) {
+    case 'delivered': {
+      const at = finishedAt === null ? '' : `, ${iso(finishedAt)}`
+      return because('delivered', `Try ${attempts}${at}.`)
+    }
+    case 'leased':
+      return because('sending', `Try ${attempts + 1}.`)
+    case 'exhausted':
+      return because('exhausted', lastWords(lastAttempt))
+    case 'cancelled':
+      return because('cancelled', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
+    case 'held':
+      return because('held', heldBecause(webhook.disabledReason))
+    case 'pending': {
+      if (webhook.breakerUntil !== null) {
+        const why = webhook.breakerReason === null ? '' : ` ${webhook.breakerReason}`
+        return because('waiting_breaker', `A try follows at ${iso(webhook.breakerUntil)}.${why}`)
+      }
+      if (dueAt <= now) return because('waiting_in_line')
+      if (attempts === 0) return because('waiting_delay', `It is due at ${iso(dueAt)}.`)
+      const failed = lastAttempt?.errorDetail ?? ''
+      return because('waiting_retry', `${failed} The next one is due at ${iso(dueAt)}.`.trim())
+    }
+  }
+}
+
+function lastWords(last: ExplainedDelivery['lastAttempt']): string {
+  return last === null ? '' : [last.errorDetail, last.decision].filter((t) => t !== null).join(' ')
+}
+
+function heldBecause(reason: MatchingWebhook['disabledReason']): string {
+  switch (reason) {
+    case 'by_user':
+      return 'A user disabled it.'
+    case 'gone':
+      return 'It was disabled because its receiver answered that it is gone.'
+    case 'failing':
+      return 'It was disabled because its receiver did nothing but fail.'
+    default:
+      return ''
+  }
+}
+
+/** There is no delivery: what stopped it is found by comparing again, which is certain while nothing has changed. */
+function explainNone({ event, acceptedAt, webhook, service }: ExplainInput): Explanation {
+  if (webhook.createdAt > acceptedAt) {
+    const says = because('webhook_newer', `It was created at ${iso(webhook.createdAt)}.`)
+    return { ...says, byPresentSettings: false }
+  }
+  const changedAt = Math.max(webhook.updatedAt, service?.updatedAt ?? 0)
+  const changed = changedAt > acceptedAt
+  const verdict = match(event, webhook, service?.applicationsEnabled ?? false)
+  if (verdict.deliver) {
+    const reason = changed
+      ? because('settings_changed', `The last change was at ${iso(changedAt)}.`)
+      : because('removed')
+    return { ...reason, byPresentSettings: changed }
+  }
+  const hint = changed
+    ? `By the settings of now: they were changed at ${iso(changedAt)}, after the event.`
+    : ''
+  return { ...because(verdict.because, hint), byPresentSettings: changed }
+}
