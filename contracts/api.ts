@@ -6,8 +6,9 @@ import { z } from 'zod'
 import { Attempt, Delivery, DeliveryState } from '#contracts/delivery.ts'
 import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
+import type { ExportName } from '#contracts/export.ts'
 import { DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
-import { pageOf, pageQuery } from '#contracts/page.ts'
+import { listQuery, pageOf, pageQuery } from '#contracts/page.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
 import { Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
@@ -40,6 +41,8 @@ export interface Route<
    * heeds `If-Match`. The schema leaves out what only one reply shows, so that all routes agree on the tag.
    */
   readonly versionOf: z.ZodType | null
+  /** A list that can be had as a whole, as CSV or NDJSON, and which columns it has then. */
+  readonly exported: ExportName | null
   /** What can go wrong beside the problems that every route can answer with. */
   readonly problems: readonly ProblemCode[]
 }
@@ -54,6 +57,7 @@ const defaults = {
   answer: nothing,
   idempotent: false,
   versionOf: null,
+  exported: null,
   problems: [],
 } as const
 
@@ -281,7 +285,7 @@ export const api = {
     tag: 'Deliveries',
     summary: 'List deliveries.',
     query: z.strictObject({
-      ...pageQuery,
+      ...listQuery,
       webhook_id: WebhookId.optional(),
       state: DeliveryState.optional(),
       event_type: EventTypeName.optional(),
@@ -289,7 +293,8 @@ export const api = {
       ...period,
     }),
     answer: pageOf(Delivery),
-    problems: ['invalid_cursor'],
+    exported: 'deliveries',
+    problems: ['invalid_cursor', 'too_many_exports'],
   }),
   getDelivery: route({
     method: 'GET',
@@ -307,9 +312,10 @@ export const api = {
     tag: 'Deliveries',
     summary: 'List the attempts of a delivery: request, response, timing, and what comes next.',
     params: deliveryParams,
-    query: z.strictObject({ ...pageQuery }),
+    query: z.strictObject({ ...listQuery }),
     answer: pageOf(Attempt),
-    problems: ['not_found', 'invalid_cursor'],
+    exported: 'attempts',
+    problems: ['not_found', 'invalid_cursor', 'too_many_exports'],
   }),
 
   listEvents: route({
@@ -318,14 +324,15 @@ export const api = {
     tag: 'Events',
     summary: 'List events in the native form.',
     query: z.strictObject({
-      ...pageQuery,
+      ...listQuery,
       type: EventTypeName.optional(),
       service_uuid: z.uuid().optional(),
       call_uuid: z.uuid().optional(),
       ...period,
     }),
     answer: pageOf(StoredEvent),
-    problems: ['invalid_cursor'],
+    exported: 'events',
+    problems: ['invalid_cursor', 'too_many_exports'],
   }),
   getEvent: route({
     method: 'GET',

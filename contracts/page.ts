@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { listFormats } from '#contracts/export.ts'
 
 /**
  * Cursor paging: every list answers newest first, at most `limit` items, and the cursor of what follows.
@@ -18,6 +19,15 @@ export const pageQuery = {
     .max(512)
     .optional()
     .meta({ description: 'next_cursor of the page before; absent: from the newest.' }),
+}
+
+/** The query of a list that can also be had as a whole. */
+export const listQuery = {
+  ...pageQuery,
+  format: z.enum(listFormats).optional().meta({
+    description:
+      'csv or ndjson: the whole list as a stream, without limit and cursor. Else as the header Accept says.',
+  }),
 }
 
 /** What a list asks for: the values of `pageQuery` after parsing. */

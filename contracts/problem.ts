@@ -96,6 +96,11 @@ export const problems = {
     title: 'The Idempotency-Key was used for another request',
     remedy: 'Use a new key for a new request; repeat a request with exactly the same body.',
   },
+  too_many_exports: {
+    status: 429,
+    title: 'Too many exports of your account are under way',
+    remedy: 'Wait for one of your 4 exports to end, or end one.',
+  },
   headers_too_large: {
     status: 431,
     title: 'The headers are too large',

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { api, type Route, type RouteName } from '#contracts/api.ts'
 import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
+import { exportColumns, formatTypes } from '#contracts/export.ts'
 import { Problem, type ProblemCode, problems } from '#contracts/problem.ts'
 
 type Json = Record<string, unknown>
@@ -97,11 +98,23 @@ function problemsOf(route: Route): ReadonlyMap<number, readonly ProblemCode[]> {
   return Map.groupBy(codes, (code) => problems[code].status)
 }
 
+function contentOf(route: Route, components: Components): Json {
+  const json = { 'application/json': { schema: schemaOf(route.answer, 'output', components) } }
+  if (route.exported === null) return json
+  const columns = exportColumns[route.exported].join(', ')
+  const text = (description: string) => ({ schema: { type: 'string', description } })
+  return {
+    ...json,
+    [formatTypes.csv]: text(`RFC 4180, all of the list, with the columns ${columns}.`),
+    [formatTypes.ndjson]: text('All of the list, one item as JSON on each line.'),
+  }
+}
+
 function responsesOf(route: Route, components: Components): Json {
   const success = given(route.answer)
     ? {
         description: route.status === 201 ? 'Created.' : 'OK.',
-        content: { 'application/json': { schema: schemaOf(route.answer, 'output', components) } },
+        content: contentOf(route, components),
       }
     : { description: 'Done; no body.' }
   const failures = [...problemsOf(route)].map(([status, codes]) => [

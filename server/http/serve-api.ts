@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { createExports } from '#server/http/export.ts'
 import { oneAtATime } from '#server/http/one-at-a-time.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
@@ -33,7 +34,10 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
     callerOf: async (request) => await callerOf(deps.store, request),
     idempotencyKeys: deps.idempotencyKeys,
     inTurn: oneAtATime(),
+    exports: createExports(log),
   }
+  // Before the server waits for requests under way: an export could last for hours.
+  app.addHook('preClose', async () => serving.exports.cut())
   serveServices(serving, deps)
   serveWebhooks(serving, deps)
   serveDeliveries(serving, deps)

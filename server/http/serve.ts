@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Route } from '#contracts/api.ts'
 import type { FieldError } from '#contracts/problem.ts'
 import { etagOf, listsEtag } from '#server/http/etag.ts'
+import type { Exports } from '#server/http/export.ts'
 import { fieldErrors } from '#server/http/field-errors.ts'
 import { fingerprintOf, type IdempotencyKeys, runOnce } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
@@ -20,6 +21,7 @@ export interface Serving {
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>
   readonly idempotencyKeys: IdempotencyKeys
   readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
+  readonly exports: Exports
 }
 
 /** A parsed request. Routes without a guard see a caller of empty strings. */
@@ -44,6 +46,12 @@ function parsed(schema: z.ZodType, value: unknown): { value: unknown; errors: Fi
   return { value: undefined, errors: fieldErrors(schema, value, result.error) }
 }
 
+/** Refuses the request for these fields. */
+export function wrongFields(errors: readonly FieldError[]): ProblemError {
+  const fields = errors.map((e) => (e.field === '' ? 'the body' : e.field)).join(', ')
+  return new ProblemError('invalid_input', `Wrong: ${fields}.`, { errors })
+}
+
 /** Parses all parts of the request; every wrong field of query and body is told at once. */
 function inputOf<R extends Route>(route: R, request: FastifyRequest, caller: Caller): Input<R> {
   const params = parsed(route.params, request.params)
@@ -55,10 +63,7 @@ function inputOf<R extends Route>(route: R, request: FastifyRequest, caller: Cal
   const query = parsed(route.query, request.query)
   const body = parsed(route.body, request.body)
   const errors = [...query.errors, ...body.errors]
-  if (errors.length > 0) {
-    const fields = errors.map((e) => (e.field === '' ? 'the body' : e.field)).join(', ')
-    throw new ProblemError('invalid_input', `Wrong: ${fields}.`, { errors })
-  }
+  if (errors.length > 0) throw wrongFields(errors)
   return { params: params.value, query: query.value, body: body.value, caller } as Input<R>
 }
 
@@ -88,26 +93,12 @@ function send(request: FastifyRequest, reply: FastifyReply, route: Route, body: 
   return reply.type('application/json; charset=utf-8').send(body)
 }
 
-/**
- * Registers one route of the contract: guard, parsing, `If-Match`, `Idempotency-Key`, ETag, reply. The handler
- * sees parsed input only, and what it returns is cut to what the contract promises.
- * A route that changes an object gives `current`, which reads the object that `If-Match` speaks of.
- */
-export function serve<R extends Route>(
-  { app, callerOf, idempotencyKeys, inTurn }: Serving,
+/** Registers one route of the contract behind its guard; `handle` sees parsed input and replies. */
+export function register<R extends Route>(
+  { app, callerOf }: Serving,
   route: R,
-  handler: (input: Input<R>) => Promise<Answer<R>>,
-  current?: (input: Input<R>) => Promise<unknown>,
+  handle: (request: FastifyRequest, reply: FastifyReply, input: Input<R>) => Promise<unknown>,
 ): void {
-  const answer = async (input: Input<R>): Promise<string> => {
-    const result = await handler(input)
-    return given(route.answer) ? JSON.stringify(route.answer.parse(result)) : ''
-  }
-  const unlessChanged = async (input: Input<R>, ifMatch: string | undefined) => {
-    if (ifMatch === undefined || current === undefined) return
-    const etag = etagOf(route.versionOf?.parse(await current(input)))
-    if (!listsEtag(ifMatch, etag)) throw new ProblemError('precondition_failed')
-  }
   app.route({
     method: route.method,
     url: route.path,
@@ -117,24 +108,49 @@ export function serve<R extends Route>(
       },
     }),
     handler: async (request, reply) => {
-      const caller = request.caller ?? nobody
-      const input = inputOf(route, request, caller)
-      reply.code(route.status)
-      const key = route.idempotent ? idempotencyKeyOf(request) : undefined
-      if (key !== undefined) {
-        const print = fingerprintOf(`${route.method} ${route.path}`, input.body)
-        const work = async () => ({ status: route.status, body: await answer(input) })
-        const stored = await runOnce(idempotencyKeys, caller.id, key, print, work)
-        if (stored.repeated) reply.header('idempotency-replayed', 'true')
-        return send(request, reply.code(stored.status), route, stored.body)
-      }
-      if (current === undefined) return send(request, reply, route, await answer(input))
-      const object = `${caller.id} ${JSON.stringify(input.params)}`
-      const body = await inTurn(object, async () => {
-        await unlessChanged(input, header(request, 'if-match'))
-        return await answer(input)
-      })
-      return send(request, reply, route, body)
+      const input = inputOf(route, request, request.caller ?? nobody)
+      return await handle(request, reply.code(route.status), input)
     },
+  })
+}
+
+/**
+ * Serves one route: parsing, `If-Match`, `Idempotency-Key`, ETag, reply. The handler
+ * sees parsed input only, and what it returns is cut to what the contract promises.
+ * A route that changes an object gives `current`, which reads the object that `If-Match` speaks of.
+ */
+export function serve<R extends Route>(
+  serving: Serving,
+  route: R,
+  handler: (input: Input<R>) => Promise<Answer<R>>,
+  current?: (input: Input<R>) => Promise<unknown>,
+): void {
+  const { idempotencyKeys, inTurn } = serving
+  const answer = async (input: Input<R>): Promise<string> => {
+    const result = await handler(input)
+    return given(route.answer) ? JSON.stringify(route.answer.parse(result)) : ''
+  }
+  const unlessChanged = async (input: Input<R>, ifMatch: string | undefined) => {
+    if (ifMatch === undefined || current === undefined) return
+    const etag = etagOf(route.versionOf?.parse(await current(input)))
+    if (!listsEtag(ifMatch, etag)) throw new ProblemError('precondition_failed')
+  }
+  register(serving, route, async (request, reply, input) => {
+    const { caller } = input
+    const key = route.idempotent ? idempotencyKeyOf(request) : undefined
+    if (key !== undefined) {
+      const print = fingerprintOf(`${route.method} ${route.path}`, input.body)
+      const work = async () => ({ status: route.status, body: await answer(input) })
+      const stored = await runOnce(idempotencyKeys, caller.id, key, print, work)
+      if (stored.repeated) reply.header('idempotency-replayed', 'true')
+      return send(request, reply.code(stored.status), route, stored.body)
+    }
+    if (current === undefined) return send(request, reply, route, await answer(input))
+    const object = `${caller.id} ${JSON.stringify(input.params)}`
+    const body = await inTurn(object, async () => {
+      await unlessChanged(input, header(request, 'if-match'))
+      return await answer(input)
+    })
+    return send(request, reply, route, body)
   })
 }

@@ -1,3 +1,4 @@
+import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
@@ -153,6 +154,61 @@ describe('deliveries', () => {
     }
     const { body } = await server.bert.request('GET', `/api/v1/deliveries?webhook_id=${webhookId}`)
     expect(body.items).toEqual([])
+  })
+})
+
+describe('exports', () => {
+  const get = async (path: string, accept = '*/*') => {
+    const headers = { authorization: `Bearer ${server.anna.key}`, accept }
+    const response = await fetch(`${server.url}/api/v1${path}`, { headers })
+    return { type: response.headers.get('content-type'), text: await response.text() }
+  }
+  const records = (text: string): Record<string, string>[] =>
+    parse(text, { columns: true, record_delimiter: '\r\n' })
+
+  test('deliveries as CSV have the columns of the JSON, filtered the same way', async () => {
+    const { type, text } = await get('/deliveries?format=csv&state=exhausted')
+    expect(type).toBe('text/csv; charset=utf-8; header=present')
+    const [item] = await list('state=exhausted')
+    const expected = Object.entries(item ?? {}).map(([k, v]) => [k, v === null ? '' : String(v)])
+    expect(records(text)).toEqual([Object.fromEntries(expected)])
+  })
+
+  test('attempts as CSV hold headers as JSON and bodies as they were', async () => {
+    const [failed] = await list('state=exhausted')
+    const { text } = await get(`/deliveries/${failed?.id}/attempts`, 'text/csv')
+    const [attempt] = records(text)
+    expect(attempt).toMatchObject({ number: '1', ok: 'false', status_code: '500' })
+    expect(JSON.parse(attempt?.request_body ?? '')).toEqual(events[2])
+    expect(JSON.parse(attempt?.request_headers ?? '')).toHaveProperty('webhook-id')
+  })
+
+  test('events as NDJSON are one native event on each line; as CSV a row of their main fields', async () => {
+    const { type, text } = await get('/events', 'application/x-ndjson')
+    expect(type).toBe('application/x-ndjson; charset=utf-8')
+    const read = text.trimEnd().split('\n')
+    expect(read.map((line) => JSON.parse(line))).toEqual(events.toReversed())
+    const csv = await get('/events?format=csv', 'application/json')
+    const [ended] = records(csv.text)
+    const { call } = eventSamples['call.ended']
+    expect(ended).toMatchObject({
+      type: 'call.ended',
+      'call.source.number': call.source.number,
+      'call.hangup.cause': call.hangup.cause,
+    })
+  })
+
+  test('a page of an export is refused, and one of another account is empty', async () => {
+    const { text } = await get('/deliveries?format=csv&limit=5&cursor=x')
+    expect(JSON.parse(text)).toMatchObject({
+      code: 'invalid_input',
+      errors: [{ field: 'limit' }, { field: 'cursor' }],
+    })
+    const headers = { authorization: `Bearer ${server.bert.key}` }
+    const response = await fetch(`${server.url}/api/v1/events?format=ndjson`, { headers })
+    expect(await response.text()).toBe('')
+    const path = `/api/v1/deliveries/dlv_0/attempts?format=csv`
+    expect((await server.anna.request('GET', path)).body.code).toBe('not_found')
   })
 })
 
