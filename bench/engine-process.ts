@@ -46,6 +46,22 @@ export interface Round {
   readonly cpuMicros: number
 }
 
+/** A steady source: it does not wait for what it offered before. */
+export interface OfferRequest {
+  readonly seconds: number
+  readonly perSecond: number
+  /** For the first so many webhooks, picked evenly. */
+  readonly webhooks: number
+}
+
+export interface Offered {
+  readonly id: string
+  /** Which webhook it fires, by its place in the setup. */
+  readonly webhook: number
+  /** When it was to be offered: `nowMs`. */
+  readonly at: number
+}
+
 /** As many events as capture commits at once when it is busy. */
 const batchSize = 60
 const maxInFlight = 256
@@ -166,6 +182,23 @@ const handlers = {
     loops?.stop.abort()
     await loops?.ended
     await store?.close()
+  },
+  /** Resolves when the last one is on disk. */
+  async offer({ seconds, perSecond, webhooks }: OfferRequest): Promise<readonly Offered[]> {
+    const offered: Offered[] = []
+    const accepting: Promise<void>[] = []
+    const began = nowMs()
+    for (let i = 0; i < seconds * perSecond; i += 1) {
+      const at = began + (i * 1_000) / perSecond
+      while (nowMs() < at) await pause(1)
+      const webhook = Math.floor(Math.random() * webhooks)
+      const owner = owners[webhook] as EventOwner
+      const events = eventsOfCall(owner).slice(0, 1)
+      offered.push({ id: events[0]?.id ?? '', webhook, at })
+      accepting.push(acceptBatch({ owner, events }))
+    }
+    await Promise.all(accepting)
+    return offered
   },
   /** Accepts so many events, has them delivered and written down. */
   async round({ events, outstanding }: RoundRequest): Promise<Round> {

@@ -60,7 +60,8 @@ const answers: Readonly<Record<string, 200 | 500 | null>> = {
 let expectation: Expectation = { ids: false, secret: null }
 let webhook: Webhook | null = null
 let notes = newNotes()
-let target: { readonly requests: number; readonly reached: () => void } | null = null
+/** Ids that somebody waits for. */
+let awaited: { readonly left: Set<string>; readonly done: () => void } | null = null
 
 function noteWrong(what: string): void {
   if (notes.wrong.length < 20) notes.wrong.push(what)
@@ -87,8 +88,12 @@ function noteId({ header, body, path }: Received): void {
   }
   // The id and the body must be of one event; to parse all would cost more than the request.
   if (body.indexOf(id) < 0) noteWrong(`the body of ${id} is of another event`)
-  if (!notes.arrived.has(id)) notes.arrived.set(id, nowMs())
-  else if (path === '/ok') notes.repeated += 1
+  if (notes.arrived.has(id)) {
+    if (path === '/ok') notes.repeated += 1
+    return
+  }
+  notes.arrived.set(id, nowMs())
+  if (awaited?.left.delete(id) && awaited.left.size === 0) awaited.done()
 }
 
 function take(request: Received): 200 | 500 | null {
@@ -97,10 +102,6 @@ function take(request: Received): 200 | 500 | null {
   if (expectation.ids) {
     noteId(request)
     if (webhook !== null && notes.requests % verifyOneIn === 1) verify(webhook, request)
-  }
-  if (target !== null && notes.requests >= target.requests) {
-    target.reached()
-    target = null
   }
   const answer = answers[request.path]
   if (answer === undefined) noteWrong(`the path ${request.path}`)
@@ -116,14 +117,20 @@ const handlers = {
     expectation = next
     webhook = next.secret === null ? null : new Webhook(next.secret)
     notes = newNotes()
-    target = null
+    awaited = null
   },
-  /** Resolves when so many requests have come since `begin`. */
-  async reach(count: number): Promise<void> {
-    if (notes.requests >= count) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    target = { requests: count, reached: resolve }
-    await promise
+  /** Waits until all these have come, or the time is over. */
+  async awaitIds({ ids, timeoutMs }: { ids: readonly string[]; timeoutMs: number }) {
+    const left = new Set(ids.filter((id) => !notes.arrived.has(id)))
+    if (left.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      awaited = { left, done: resolve }
+      const timer = setTimeout(resolve, timeoutMs)
+      await promise
+      clearTimeout(timer)
+      awaited = null
+    }
+    return { missing: left.size }
   },
   arrivals(): Arrivals {
     const { requests, arrived, repeated, verified, wrong, sockets } = notes

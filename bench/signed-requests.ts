@@ -3,6 +3,9 @@ import { nativeBody } from '#server/domain/native-body.ts'
 import { renderRequest } from '#server/domain/render.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 
+/** All webhooks of the benches sign with it. */
+export const benchSecret = `whsec_${Buffer.from('0123456789abcdef01234567').toString('base64')}`
+
 export interface SignedRequest {
   /** Names and values in turn, as undici takes them with the least work. */
   readonly headers: readonly string[]
@@ -10,7 +13,7 @@ export interface SignedRequest {
 }
 
 /** The requests that the engine would send for the events of one call, rendered and signed once. */
-export function signedRequests(secret: string): readonly SignedRequest[] {
+export function signedRequests(): readonly SignedRequest[] {
   const owner = {
     account: { id: 'acc_01KANHARB0URDENTA1', name: 'Harbour Dental' },
     serviceUuid: '3e0f1d52-6a55-4b1c-9d6e-0f1a7c2b9e10',
@@ -18,7 +21,7 @@ export function signedRequests(secret: string): readonly SignedRequest[] {
   return eventsOfCall(owner).map((event) => {
     const url = 'http://127.0.0.1/ok'
     const { headers, body } = renderRequest(nativeBody(event), { url }, 'bench')
-    const signature = signatureHeaders({ id: event.id, at: Date.now(), body }, [secret])
+    const signature = signatureHeaders({ id: event.id, at: Date.now(), body }, [benchSecret])
     return { headers: Object.entries({ ...headers, ...signature }).flat(), body }
   })
 }

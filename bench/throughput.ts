@@ -3,22 +3,20 @@
  * payload, signed, one receiver for both. Yardstick and engine take turns, and each round of the engine is held against
  * the rounds of the yardstick before and behind it, since the machine is not ours alone.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { loadavg } from 'node:os'
 import type { BenchOptions, BenchResult } from '#bench/bench.ts'
 import { type Child, startChild } from '#bench/child.ts'
 import type { EngineHandlers, Round } from '#bench/engine-process.ts'
 import type { Arrivals, ReceiverHandlers } from '#bench/receiver-process.ts'
 import type { ServerKind } from '#bench/receiver-servers.ts'
-import { signedRequests } from '#bench/signed-requests.ts'
+import { scratchFolder } from '#bench/scratch-folder.ts'
+import { benchSecret as secret, signedRequests } from '#bench/signed-requests.ts'
 import { rounded, spreadOf } from '#bench/statistics.ts'
 import type { YardstickHandlers, YardstickRun } from '#bench/yardstick-process.ts'
 
 /** Twenty receivers with the default of five requests at a time each. */
 const receivers = 20
 const connections = receivers * 5
-const secret = `whsec_${Buffer.from('0123456789abcdef01234567').toString('base64')}`
 
 interface Parts {
   readonly receiver: Child<ReceiverHandlers>
@@ -34,12 +32,8 @@ export async function throughput(options: BenchOptions): Promise<BenchResult> {
 }
 
 async function onSqlite(kind: ServerKind, options: BenchOptions): Promise<Measured> {
-  const folder = await mkdtemp(join(tmpdir(), 'offhook-bench-'))
-  try {
-    return await measure(`sqlite:${join(folder, 'offhook.db')}`, kind, options)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+  await using folder = await scratchFolder()
+  return await measure(folder.database('engine'), kind, options)
 }
 
 async function measure(
@@ -53,7 +47,7 @@ async function measure(
   const parts = { receiver, yardstick, engine }
   const origins = await receiver.call('listen', { count: receivers, kind })
   const urls = origins.map((origin) => `${origin}/ok`)
-  await yardstick.call('setUp', { urls, connections, requests: signedRequests(secret) })
+  await yardstick.call('setUp', { urls, connections, requests: signedRequests() })
   await engine.call('open', { url, webhooks: urls.map((to) => ({ url: to, secret })) })
   await engine.call('start', undefined)
 
