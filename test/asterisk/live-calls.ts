@@ -8,10 +8,13 @@ import { checkCalls } from '#test/traces/check-calls.ts'
 import { expectedCalls } from '#test/traces/expected/expected-calls.ts'
 
 /** Makes the tests of a file: one per scenario, and one for all of them together. */
-export function testCalls(scenarios: readonly Scenario[]): void {
+export function testCalls(
+  scenarios: readonly Scenario[],
+  start: () => Promise<Stack> = startStack,
+): void {
   let stack: Stack
   beforeAll(async () => {
-    stack = await startStack()
+    stack = await start()
   })
   beforeEach(({ onTestFailed }) => onTestFailed(() => showLog(stack)))
   afterAll(async () => await stack?.[Symbol.asyncDispose]())

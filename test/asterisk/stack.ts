@@ -95,7 +95,7 @@ export async function createWebhook(
   })
 }
 
-async function choosePorts(): Promise<PbxPorts> {
+export async function choosePorts(): Promise<PbxPorts> {
   return {
     sip: await freeUdpPort(),
     carrier: await freeUdpPort(),
