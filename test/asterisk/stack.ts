@@ -9,6 +9,7 @@ import type { CreatedWebhook } from '#contracts/api.ts'
 import type { Delivery } from '#contracts/delivery.ts'
 import { type Event, eventCatalogue } from '#contracts/events/catalogue.ts'
 import type { Page } from '#contracts/page.ts'
+import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Service, ServiceDraft } from '#contracts/service.ts'
 import type { WebhookDraft } from '#contracts/webhook.ts'
 import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
@@ -110,7 +111,8 @@ export async function choosePorts(): Promise<PbxPorts> {
   }
 }
 
-function documentFor(ports: PbxPorts) {
+/** The PBX document of a stack: the demo's, on these ports. */
+export function documentFor(ports: PbxPorts): PbxDocument {
   return demoPbxDocument({
     carrierPort: ports.carrier,
     carrierMatch: ports.carrierCalls.map((port) => `127.0.0.1:${port}`),
