@@ -20,6 +20,7 @@ import { createSender } from '#server/outbound/attempt.ts'
 import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
+import { pbxProducts } from '#server/pbx/products.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
@@ -240,7 +241,12 @@ export async function openApp(opening: Opening): Promise<App> {
   const demoSettings = config.demoPbx ? await findDemo(demoDeps) : null
   if (demoSettings !== null) await needAsterisk(asterisk)
   services = parts.adopt(
-    await openServices({ store, pbxFolder, asterisk, log, now: Date.now }),
+    await openServices({
+      store,
+      pbxOf: pbxProducts({ folder: pbxFolder, asterisk, log }),
+      log,
+      now: Date.now,
+    }),
     async (s) => await s.close(),
   )
   for (const uuid of changedEarly) services.changed(uuid)

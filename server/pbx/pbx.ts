@@ -1,11 +1,11 @@
 /**
- * What a running PBX is to the rest of Offhook. How its record is read belongs to the product (`asterisk/log-tail.ts`,
- * `cel-row.ts`); it ends in the rows of `domain/calls/rows.ts`.
+ * What a PBX is to the rest of Offhook; `products.ts` makes one of a connection.
  *
  * A PBX has two sides. Its durable record (files on disk, read by cursor) is the only source of events. The link is a
  * doorbell and carries commands: everything that it tells may be missed without harm.
  */
 import type { PbxDocument } from '#contracts/pbx.ts'
+import type { PbxRow } from '#server/domain/calls/rows.ts'
 
 export type LinkDownReason =
   | 'connection refused'
@@ -32,13 +32,57 @@ export interface PbxLink {
   readonly listChannels: () => Promise<ReadonlySet<string>>
 }
 
-/** The files of the durable record. */
+/**
+ * The durable record, as rows in the order in which the fold wants them. A cursor is text that only the record
+ * understands: whoever holds one can go on reading behind what it has, after any time and any crash.
+ */
 export interface PbxRecord {
-  readonly celPath: string
-  readonly queueLogPath: string
-  /** Folder of the messages, `<context>/<mailbox>/INBOX/…`, and of the recordings. */
-  readonly voicemailFolder: string
-  readonly recordingsFolder: string
+  /** The cursor to begin from: `stored` is the last one of an earlier run, null on the very first. */
+  readonly resume: (stored: string | null) => Promise<string>
+  /** What is behind the cursor. Calling it with the new cursor says that what came before is safe. */
+  readonly read: (cursor: string) => Promise<RecordBatch>
+  /** Rings when the record may have grown. A doorbell only: whoever listens reads by a timer too. */
+  readonly watch: (onGrowth: () => void, signal: AbortSignal) => void
+  /** Keeps the record from growing for ever; what is behind the cursor stays. `now`: epoch ms. */
+  readonly tidy: (cursor: string, now: number) => Promise<void>
+}
+
+export interface RecordBatch {
+  readonly rows: readonly PbxRow[]
+  /** Behind these rows; the same text as before where there was nothing new. */
+  readonly cursor: string
+  /** There is more to read at once. */
+  readonly more: boolean
+  readonly remarks: readonly RecordRemark[]
+}
+
+/** Something in the record is not as it should be; for the log, the reading goes on behind it. */
+export interface RecordRemark {
+  readonly message: string
+  readonly facts: object
+}
+
+export interface PbxLog {
+  readonly info: (facts: object, message: string) => void
+  readonly warn: (facts: object, message: string) => void
+}
+
+/** A PBX that somebody else configures and runs. */
+export interface AttachedPbx {
+  readonly kind: 'attached'
+  readonly record: PbxRecord
+  /** Connects at once, until it is closed. Null: there is the record alone. */
+  readonly link: (PbxLink & { readonly close: () => Promise<void> }) | null
+  /** Endpoints of the lines to carriers; null: guessed. */
+  readonly trunks: ReadonlySet<string> | null
+}
+
+/** A PBX that Offhook is to configure and run. Its record can be read before it is open, and after. */
+export interface ManageablePbx {
+  readonly kind: 'managed'
+  readonly record: PbxRecord
+  /** Brings it up with the document. Throws PbxError when it does not come up. */
+  readonly open: (document: PbxDocument) => Promise<ManagedPbx>
 }
 
 /** What `apply` did. */
@@ -53,7 +97,6 @@ export interface AppliedConfiguration {
 
 /** A PBX that Offhook configures and runs. */
 export interface ManagedPbx extends PbxLink {
-  readonly record: PbxRecord
   /**
    * Makes the document live; calls go on. Throws PbxError `configuration_rejected` when the PBX did not take it, with
    * the PBX's own words; the configuration before it is then in force again.

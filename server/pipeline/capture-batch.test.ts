@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { directoryOf } from '#server/domain/events/directory.ts'
+import { type AsteriskRecordOptions, asteriskRecord } from '#server/pbx/asterisk/asterisk-record.ts'
 import { celColumns } from '#server/pbx/asterisk/cel-row.ts'
 import type { PbxLink } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
@@ -29,18 +30,24 @@ const service = {
   country: null,
 } as const
 
-function depsWith(more: Partial<CaptureDeps> = {}): CaptureDeps {
-  const directory = directoryOf({ id: 'acc_1', name: 'main' }, service, null)
-  return {
+const recordOf = (more: Partial<AsteriskRecordOptions>) =>
+  asteriskRecord({
     celPath: join(folder, 'cel.csv'),
     queueLogPath: join(folder, 'queue_log'),
     beginAt: 'start',
+    rotation: null,
+    ...more,
+  })
+
+function depsWith(more: Partial<CaptureDeps> = {}): CaptureDeps {
+  const directory = directoryOf({ id: 'acc_1', name: 'main' }, service, null)
+  return {
+    record: recordOf({}),
     trunks: () => new Set(['carrier']),
     directory: () => directory,
     link: null,
     load: async () => ({ cursor: null, openCalls: [] }),
     accept: async (batch) => void events.push(...batch.events),
-    tidy: null,
     log: { info: () => undefined, warn: (_facts, message) => void warnings.push(message) },
     now: () => Date.now(),
     ...more,
@@ -149,7 +156,6 @@ test('another CEL file begins at its end, one that was only moved is read on', a
   await appendFile(other, old.cel)
   let cursor: string | null = null
   const attached = {
-    beginAt: 'end',
     load: async () => ({ cursor, openCalls: [] }),
     accept: async (batch) => {
       events.push(...batch.events)
@@ -157,8 +163,9 @@ test('another CEL file begins at its end, one that was only moved is read on', a
     },
   } satisfies Partial<CaptureDeps>
   const ended = () => events.filter(({ type }) => type === 'call.ended').length
-  const run = async (more: Partial<CaptureDeps>) => {
-    const capture = await resume(depsWith({ ...attached, ...more }))
+  const run = async (more: Partial<AsteriskRecordOptions>) => {
+    const record = recordOf({ beginAt: 'end', ...more })
+    const capture = await resume(depsWith({ ...attached, record }))
     await readAll(capture)
     await handleNews(capture)
   }

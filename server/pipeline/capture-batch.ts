@@ -6,13 +6,7 @@ import type { PbxRow } from '#server/domain/calls/rows.ts'
 import { loadCalls, type OpenCalls, saveCalls } from '#server/domain/calls/state.ts'
 import { describe } from '#server/domain/events/describe.ts'
 import type { Directory } from '#server/domain/events/directory.ts'
-import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
-import { endOfLog, type LogBatch, type LogCursor, readLog } from '#server/pbx/asterisk/log-tail.ts'
-import { parseQueueLogRow } from '#server/pbx/asterisk/queue-log-row.ts'
-import type { PbxLink } from '#server/pbx/pbx.ts'
-
-/** About 900 rows, which keep the event loop busy for 20 to 50 ms: a backlog must not hold up deliveries. */
-const chunkBytes = 256 * 1024
+import type { PbxLink, PbxRecord } from '#server/pbx/pbx.ts'
 
 /** What one commit of capture holds: all of it or nothing. */
 export interface CaptureBatch {
@@ -25,10 +19,7 @@ export interface CaptureBatch {
 }
 
 export interface CaptureDeps {
-  readonly celPath: string
-  readonly queueLogPath: string | null
-  /** Where to begin on the very first start: an attached PBX has years of history that nobody asked for. */
-  readonly beginAt: 'start' | 'end'
+  readonly record: PbxRecord
   /** Endpoints of the lines to carriers; null: guessed. */
   readonly trunks: () => ReadonlySet<string> | null
   readonly directory: () => Directory
@@ -39,8 +30,6 @@ export interface CaptureDeps {
     readonly openCalls: readonly string[]
   }>
   readonly accept: (batch: CaptureBatch) => Promise<void>
-  /** Keeps the record from growing for ever; null: its administrator sees to that. */
-  readonly tidy: ((read: LogCursor) => Promise<void>) | null
   readonly log: {
     readonly info: (facts: object, message: string) => void
     readonly warn: (facts: object, message: string) => void
@@ -50,10 +39,8 @@ export interface CaptureDeps {
 
 /** What is stored beside the open calls: everything that a restart goes on from. */
 export interface CaptureCursor {
-  /** Where the files were that the two cursors are of. */
-  readonly paths: { readonly cel: string; readonly queueLog: string | null }
-  readonly cel: LogCursor | null
-  readonly queueLog: LogCursor | null
+  /** How far the record was read. */
+  readonly record: string
   /** The fold's state beside its calls. */
   readonly rest: string | null
   readonly link: {
@@ -80,16 +67,15 @@ export interface Capture {
   liveSince: number
   /** What the link said and the loop has not handled yet. */
   readonly news: LinkNews[]
-  /** Time of the last queue_log row that was committed since we began, epoch ms. */
-  queueLogReadTo: number
 }
 
 export async function resume(deps: CaptureDeps): Promise<Capture> {
   const stored = await deps.load()
-  const cursor =
+  const before: Omit<CaptureCursor, 'record'> & { readonly record: string | null } =
     stored.cursor === null
-      ? await firstCursor(deps)
-      : await goOn(deps, JSON.parse(stored.cursor) as CaptureCursor)
+      ? { record: null, rest: null, link: null }
+      : (JSON.parse(stored.cursor) as CaptureCursor)
+  const cursor = { ...before, record: await deps.record.resume(before.record) }
   const news: LinkNews[] = []
   if (cursor.link?.up) {
     news.push({ kind: 'down', at: cursor.link.aliveAt, reason: 'Offhook was not running' })
@@ -103,127 +89,23 @@ export async function resume(deps: CaptureDeps): Promise<Capture> {
     suspects: new Set(),
     liveSince: deps.now(),
     news,
-    queueLogReadTo: 0,
   }
 }
 
-async function firstCursor(deps: CaptureDeps): Promise<CaptureCursor> {
-  return {
-    paths: pathsOf(deps),
-    cel: await begin(deps, deps.celPath),
-    queueLog: await begin(deps, deps.queueLogPath),
-    rest: null,
-    link: null,
-  }
-}
-
-const pathsOf = ({ celPath, queueLogPath }: CaptureDeps) => ({
-  cel: celPath,
-  queueLog: queueLogPath,
-})
-
-async function begin({ beginAt }: CaptureDeps, path: string | null): Promise<LogCursor | null> {
-  return path === null || beginAt === 'start' ? null : await endOfLog(path)
-}
-
-/**
- * A service may have been given other files since. One that was only moved is read on; another's history is nobody's,
- * as on the first start, and would else go out as if it had happened while we were away.
- */
-async function goOn(deps: CaptureDeps, stored: CaptureCursor): Promise<CaptureCursor> {
-  const cursorIn = async (path: string | null, was: string | null, cursor: LogCursor | null) => {
-    if (path === was || path === null) return cursor
-    const moved = cursor !== null && (await readLog(path, cursor, { chunkBytes })).incident === null
-    return moved ? cursor : await begin(deps, path)
-  }
-  const paths = pathsOf(deps)
-  return {
-    ...stored,
-    paths,
-    cel: await cursorIn(paths.cel, stored.paths.cel, stored.cel),
-    queueLog: await cursorIn(paths.queueLog, stored.paths.queueLog, stored.queueLog),
-  }
-}
-
-/** Reads and commits all that is on disk. */
+/** Reads and commits all that is there. */
 export async function readAll(capture: Capture): Promise<void> {
   const { deps } = capture
   for (let more = true; more; ) {
-    const cel = await readLog(deps.celPath, capture.cursor.cel, { quoted: true, chunkBytes })
-    report(capture, deps.celPath, cel)
-    const celRows = parseRecords(capture, deps.celPath, cel, parseCelRow)
-    // After CEL, so that it holds whatever belongs to the rows just read; folded before them, so that a queue's
-    // summary at the end of a call finds its position.
-    const until = cel.more ? (celRows.at(-1)?.at ?? 0) : Number.POSITIVE_INFINITY
-    const queueLog = await readQueueLog(capture, until)
-    const rows = [...queueLog.rows, ...celRows]
     const { cursor: before } = capture
-    const cursor = { ...before, cel: cel.cursor, queueLog: queueLog.cursor }
-    const progress = moved(cursor.cel, before.cel) || moved(cursor.queueLog, before.queueLog)
-    if (rows.length > 0 || progress) await commit(capture, { rows, cursor })
-    noteReadTo(capture, queueLog.rows)
-    more = cel.more
+    const batch = await deps.record.read(before.record)
+    for (const { message, facts } of batch.remarks) deps.log.warn(facts, `capture: ${message}`)
+    const { rows } = batch
+    const cursor = { ...before, record: batch.cursor }
+    if (rows.length > 0 || batch.cursor !== before.record) await commit(capture, { rows, cursor })
+    more = batch.more
   }
   const { bootAt } = capture.calls
   if (bootAt !== null) await commit(capture, { rows: [{ kind: 'boot', at: bootAt }], late: true })
-}
-
-function moved(now: LogCursor | null, before: LogCursor | null): boolean {
-  return now?.inode !== before?.inode || now?.offset !== before?.offset
-}
-
-/**
- * Reads on in queue_log until its rows are later than `until` (epoch ms), and gives the last batch; those before it are
- * committed on the way. After days of absence it must not run ahead of CEL: what waits there for calls that have not
- * been read yet would push out of the fold's bounded memory what the next of them needs.
- */
-async function readQueueLog(
-  capture: Capture,
-  until: number,
-): Promise<{ readonly rows: readonly PbxRow[]; readonly cursor: LogCursor | null }> {
-  const { queueLogPath: path } = capture.deps
-  if (path === null || capture.queueLogReadTo > until) {
-    return { rows: [], cursor: capture.cursor.queueLog }
-  }
-  for (;;) {
-    const batch = await readLog(path, capture.cursor.queueLog, { chunkBytes })
-    const rows = parseRecords(capture, path, batch, parseQueueLogRow)
-    const readTo = rows.at(-1)?.at ?? 0
-    if (!batch.more || readTo > until) return { rows, cursor: batch.cursor }
-    await commit(capture, { rows, cursor: { ...capture.cursor, queueLog: batch.cursor } })
-    noteReadTo(capture, rows)
-  }
-}
-
-/** After the commit only: what was not committed is read again. */
-function noteReadTo(capture: Capture, rows: readonly PbxRow[]): void {
-  capture.queueLogReadTo = rows.at(-1)?.at ?? capture.queueLogReadTo
-}
-
-function parseRecords<Row extends PbxRow>(
-  capture: Capture,
-  path: string,
-  batch: LogBatch,
-  parse: (text: string) => Parsed<Row>,
-): Row[] {
-  const rows: Row[] = []
-  for (const { text, endOffset } of batch.records) {
-    const parsed = parse(text)
-    if ('problem' in parsed && text !== '') {
-      const facts = { path, row_ends_at: endOffset, problem: parsed.problem }
-      capture.deps.log.warn(facts, 'capture: row not read')
-    }
-    if (parsed.row !== undefined) rows.push(parsed.row)
-  }
-  return rows
-}
-
-function report(capture: Capture, path: string, batch: LogBatch): void {
-  if (batch.incident === null) return
-  capture.deps.log.warn(
-    { path, incident: batch.incident, was: capture.cursor.cel },
-    'CEL: the file is not the one that was read last; reading from its start',
-  )
 }
 
 /** One transaction: what the rows gave, the calls that they changed, and where reading goes on. */

@@ -93,9 +93,9 @@ async function buryDead(capture: Capture, bootedAt: number | null): Promise<void
 
 /** Channels that neither the record nor the PBX knows to live, twice in a row, are gone: Asterisk loses some. */
 export async function reconcile(capture: Capture): Promise<void> {
-  const { link, now } = capture.deps
+  const { link, now, record } = capture.deps
   await noteAlive(capture)
-  if (capture.cursor.cel !== null) await capture.deps.tidy?.(capture.cursor.cel)
+  await record.tidy(capture.cursor.record, now())
   if (link === null || !capture.cursor.link?.up) return
   if (openChannels(capture.calls).length === 0) {
     capture.suspects = new Set()

@@ -8,7 +8,6 @@
  * open calls are closed when it is back and tells when it started. Clock jumps: order comes from the file, not the
  * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last.
  */
-import { watchLog } from '#server/pbx/asterisk/log-tail.ts'
 import { type CaptureDeps, noteAlive, readAll, resume } from '#server/pipeline/capture-batch.ts'
 import { followLink, handleNews, reconcile } from '#server/pipeline/capture-link.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
@@ -27,7 +26,7 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
   const capture = await retried(deps, signal, () => resume(deps))
   if (capture === null) return
   const doorbell = createDoorbell()
-  watchLog(deps.celPath, doorbell.ring, signal)
+  deps.record.watch(doorbell.ring, signal)
   const link = followLink(capture, doorbell.ring, signal)
   let reconcileAt = performance.now() + reconcileMs
   const step = async () => {

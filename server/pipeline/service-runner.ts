@@ -2,19 +2,11 @@
  * One running service: its PBX (started, or attached to) and the capture of it. A PBX that does not come up holds
  * nothing up: what is on disk is read all the same, and it is tried again.
  */
-import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { PbxDocument } from '#contracts/pbx.ts'
-import type { PbxConnection } from '#contracts/service.ts'
 import { type Directory, directoryOf } from '#server/domain/events/directory.ts'
-import { openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
-import { openAsteriskPbx, type PbxLog } from '#server/pbx/asterisk/asterisk-pbx.ts'
-import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts'
-import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
-import { rotateLog } from '#server/pbx/asterisk/log-rotation.ts'
-import { keptPorts } from '#server/pbx/asterisk/ports.ts'
-import type { ManagedPbx, PbxLink } from '#server/pbx/pbx.ts'
+import type { AttachedPbx, ManageablePbx, ManagedPbx, PbxLink, PbxLog } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
+import type { PbxOf } from '#server/pbx/products.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
 import { createDoorbell, type Doorbell } from '#server/pipeline/doorbell.ts'
 import { aborted } from '#server/pipeline/pause.ts'
@@ -25,10 +17,7 @@ import type { Store } from '#server/store/store.ts'
 
 export interface ServiceRunnerDeps {
   readonly store: Store
-  /** Folder of the managed PBXs, one folder each. */
-  readonly pbxFolder: string
-  /** Finds or gets an Asterisk; asked only when a managed PBX is to run. */
-  readonly asterisk: () => Promise<AsteriskInstallation>
+  readonly pbxOf: PbxOf
   readonly log: PbxLog
   readonly now: () => number
 }
@@ -49,8 +38,6 @@ export interface ServiceRunner {
   readonly close: () => Promise<void>
 }
 
-/** About 30,000 calls a file; a week of them for people who look into the past. */
-const celRotation = { maxBytes: 64 * 1024 * 1024, keepMs: 7 * 86_400_000 }
 const retryMs = { first: 2_000, longest: 60_000 }
 
 interface Running {
@@ -75,11 +62,13 @@ export function startService(deps: ServiceRunnerDeps, inside: ServiceInside): Se
     documentBell: createDoorbell(),
   }
   const tried = Promise.withResolvers<void>()
-  const { connection } = inside
-  const ended =
-    connection.kind === 'asterisk_managed'
-      ? runManaged(running, connection, tried.resolve, stop.signal)
-      : runAttached(running, connection, tried.resolve, stop.signal)
+  const run = async () => {
+    const pbx = await deps.pbxOf(inside.service.uuid, inside.connection)
+    await (pbx.kind === 'managed'
+      ? runManaged(running, pbx, tried.resolve, stop.signal)
+      : runAttached(running, pbx, tried.resolve, stop.signal))
+  }
+  const ended = run()
   return {
     state: () => running.state,
     tried: tried.promise,
@@ -123,33 +112,23 @@ async function apply(running: Running, pbx: ManagedPbx, document: PbxDocument): 
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error)
 
-type Managed = Extract<PbxConnection, { kind: 'asterisk_managed' }>
-type Attached = Extract<PbxConnection, { kind: 'asterisk_attached' }>
-
 async function runManaged(
   running: Running,
-  connection: Managed,
+  manageable: ManageablePbx,
   tried: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const folder = join(running.deps.pbxFolder, running.inside.service.uuid)
   const opened = Promise.withResolvers<ManagedPbx>()
   opened.promise.catch(() => {
     // Nobody waits for it when we stop before it was up.
   })
-  const files = instanceFolder(folder)
-  // Only a folder that is there can be watched. What is wrong with it, opening the PBX says.
-  await mkdir(dirname(files.celFile), { recursive: true, mode: 0o700 }).catch(() => undefined)
   const captureStop = new AbortController()
   const captured = capture(running, captureStop.signal, {
-    celPath: files.celFile,
-    queueLogPath: files.queueLogFile,
-    beginAt: 'start',
+    record: manageable.record,
     trunks: () => new Set(running.document?.trunks.map((trunk) => trunk.name)),
     link: linkOnceOpen(opened.promise),
-    tidy: (read) => rotateLog(files.celFile, read, celRotation, running.deps.now()),
   })
-  const pbx = await keepOpening(running, connection, folder, tried, signal)
+  const pbx = await keepOpening(running, manageable, tried, signal)
   if (pbx === null) opened.reject(new PbxError('not_connected', 'The service was stopped.'))
   else opened.resolve(pbx)
   await aborted(signal)
@@ -163,8 +142,7 @@ async function runManaged(
 /** Until it is up, or we stop (null). */
 async function keepOpening(
   running: Running,
-  connection: Managed,
-  folder: string,
+  manageable: ManageablePbx,
   tried: () => void,
   signal: AbortSignal,
 ): Promise<ManagedPbx | null> {
@@ -172,8 +150,8 @@ async function keepOpening(
   for (let wait = retryMs.first; !signal.aborted; wait = Math.min(wait * 2, retryMs.longest)) {
     try {
       const { document } = running
-      running.pbx = await open(running, connection, folder)
-      if (running.pbx !== null) {
+      if (document !== null) {
+        running.pbx = await manageable.open(document)
         running.state = { is: 'up' }
         // Replaced while the PBX came up with the one before.
         if (running.document !== document && running.document !== null)
@@ -193,25 +171,6 @@ async function keepOpening(
   return null
 }
 
-async function open(
-  running: Running,
-  connection: Managed,
-  folder: string,
-): Promise<ManagedPbx | null> {
-  const { deps, document } = running
-  if (document === null) return null
-  const ports = await keptPorts(folder, connection.sip_port)
-  return await openAsteriskPbx({
-    folder,
-    asterisk: await deps.asterisk(),
-    document,
-    sip: { host: connection.sip_host, port: ports.sip },
-    amiPort: ports.ami,
-    rtp: ports.rtp,
-    log: deps.log,
-  })
-}
-
 function linkOnceOpen(opened: Promise<PbxLink>): PbxLink {
   return {
     run: async (on, signal) => {
@@ -224,12 +183,10 @@ function linkOnceOpen(opened: Promise<PbxLink>): PbxLink {
 
 async function runAttached(
   running: Running,
-  connection: Attached,
+  { record, link, trunks }: AttachedPbx,
   tried: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ami } = connection
-  const link = ami === null ? null : openAmiLink(ami)
   const watched = link?.run(
     {
       up: () => {
@@ -244,15 +201,7 @@ async function runAttached(
   )
   if (link === null) running.state = { is: 'up' }
   tried()
-  const trunks = connection.trunks.length > 0 ? new Set(connection.trunks) : null
-  await capture(running, signal, {
-    celPath: connection.cel_path,
-    queueLogPath: connection.queue_log_path,
-    beginAt: 'end',
-    trunks: () => trunks,
-    link,
-    tidy: null,
-  })
+  await capture(running, signal, { record, trunks: () => trunks, link })
   await watched
   await link?.close()
 }
@@ -260,10 +209,7 @@ async function runAttached(
 async function capture(
   running: Running,
   signal: AbortSignal,
-  source: Pick<
-    Parameters<typeof runCapture>[0],
-    'celPath' | 'queueLogPath' | 'beginAt' | 'trunks' | 'link' | 'tidy'
-  >,
+  source: Pick<Parameters<typeof runCapture>[0], 'record' | 'trunks' | 'link'>,
 ): Promise<void> {
   const { store, log, now } = running.deps
   const { account, service } = running.inside

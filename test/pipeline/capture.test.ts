@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { directoryOf } from '#server/domain/events/directory.ts'
+import { asteriskRecord } from '#server/pbx/asterisk/asterisk-record.ts'
 import type { PbxLink, PbxListener } from '#server/pbx/pbx.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
 import { acceptEvents } from '#server/store/accept.ts'
@@ -81,11 +82,13 @@ function start(options: StartOptions = {}): Running {
   const directory = directoryOf(account, { ...service, type: 'hosted_pbx', country: null }, null)
   const ended = runCapture(
     {
-      celPath: join(folder, 'cel.csv'),
-      queueLogPath: join(folder, 'queue_log'),
-      beginAt: 'start',
+      record: asteriskRecord({
+        celPath: join(folder, 'cel.csv'),
+        queueLogPath: join(folder, 'queue_log'),
+        beginAt: 'start',
+        rotation: null,
+      }),
       trunks: () => options.trunks ?? null,
-      tidy: null,
       directory: () => directory,
       link: options.linked ? link : null,
       load: async () => {

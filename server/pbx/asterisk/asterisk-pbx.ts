@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import { type AmiLink, openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
@@ -28,7 +27,7 @@ import {
   startProcess,
   stopProcess,
 } from '#server/pbx/asterisk/process.ts'
-import type { ManagedPbx, OriginateCall } from '#server/pbx/pbx.ts'
+import type { ManagedPbx, OriginateCall, PbxLog } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 
 export interface AsteriskPbxOptions {
@@ -40,11 +39,6 @@ export interface AsteriskPbxOptions {
   readonly amiPort: number
   readonly rtp: { readonly first: number; readonly last: number }
   readonly log: PbxLog
-}
-
-export interface PbxLog {
-  readonly info: (facts: object, message: string) => void
-  readonly warn: (facts: object, message: string) => void
 }
 
 /** Booted takes 0.4 to 0.9 s on an idle machine; a loaded one may be many times slower. */
@@ -202,12 +196,6 @@ function inTurn<T>(pbx: RunningPbx, work: () => Promise<T>): Promise<T> {
 function managed(pbx: RunningPbx, supervision: Promise<void>): ManagedPbx {
   const { folder, link, site } = pbx
   return {
-    record: {
-      celPath: folder.celFile,
-      queueLogPath: folder.queueLogFile,
-      voicemailFolder: join(folder.path, 'spool', 'voicemail'),
-      recordingsFolder: join(folder.path, 'spool', 'monitor'),
-    },
     run: link.run,
     listChannels: link.listChannels,
     apply: (document) =>

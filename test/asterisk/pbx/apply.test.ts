@@ -25,7 +25,7 @@ const withUser = (d: PbxDocument, user: Partial<PbxUser>): PbxDocument => ({
 
 test('a call survives a change of everything', async () => {
   await demo.world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 4 })
-  const answered = await rowOf(demo.pbx, 'BRIDGE_ENTER')
+  const answered = await rowOf(demo.folder, 'BRIDGE_ENTER')
   const d = withUser(documentNow(), {
     uuid: crypto.randomUUID(),
     extension_number: '290',
@@ -45,7 +45,7 @@ test('a call survives a change of everything', async () => {
   // The call is still there, and ends as it was going to.
   expect(await demo.pbx.listChannels()).toContain(answered.linkedId)
   await quiet(demo)
-  const hangup = (await rows(demo.pbx)).find(
+  const hangup = (await rows(demo.folder)).find(
     (r) => r.type === 'HANGUP' && r.uniqueId === answered.linkedId,
   )
   expect(hangup?.extra).toMatchObject({ hangupcause: 16, dialstatus: 'ANSWER' })
@@ -53,7 +53,7 @@ test('a call survives a change of everything', async () => {
   // And the new user can be called at once.
   await demo.world.placeTestCall({ from: '202', to: '290', talkSeconds: 1 })
   await waitUntil(
-    async () => (await rows(demo.pbx)).some((r) => r.channel.startsWith('PJSIP/290-')),
+    async () => (await rows(demo.folder)).some((r) => r.channel.startsWith('PJSIP/290-')),
     { what: 'the phone of the new user rings' },
   )
   await quiet(demo)
@@ -120,7 +120,7 @@ test('a broken dialplan is found out and taken back', async () => {
   await demo.world.placeTestCall({ from: '0288880011', to: '1007', talkSeconds: 1 })
   await waitUntil(
     async () =>
-      (await rows(demo.pbx)).some((r) => r.callerNumber === '0288880011' && r.type === 'ANSWER'),
+      (await rows(demo.folder)).some((r) => r.callerNumber === '0288880011' && r.type === 'ANSWER'),
     { what: 'a call is answered' },
   )
   await quiet(demo)

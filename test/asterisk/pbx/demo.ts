@@ -11,6 +11,7 @@ import { parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
 import { addressesOf, type DemoWorld, openDemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
+import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
 import { readLog } from '#server/pbx/asterisk/log-tail.ts'
 import type { ManagedPbx } from '#server/pbx/pbx.ts'
 import { freeTcpPort, freeUdpPort } from '#test/support/free-port.ts'
@@ -83,8 +84,9 @@ export async function openDemo(change?: (d: PbxDocument) => PbxDocument): Promis
 }
 
 /** Every row of the record so far; a row that does not parse fails the test. */
-export async function rows(pbx: ManagedPbx): Promise<CelRow[]> {
-  const { records } = await readLog(pbx.record.celPath, null, { quoted: true })
+export async function rows(folder: string): Promise<CelRow[]> {
+  const { celFile } = instanceFolder(join(folder, 'pbx'))
+  const { records } = await readLog(celFile, null, { quoted: true })
   return records.map(({ text }) => {
     const parsed = parseCelRow(text)
     if ('problem' in parsed) throw new Error(`${parsed.problem}: ${text}`)
@@ -98,29 +100,29 @@ export interface Mark {
   readonly row: CelRow
 }
 
-export async function marks(pbx: ManagedPbx): Promise<Mark[]> {
-  const all = await rows(pbx)
+export async function marks(folder: string): Promise<Mark[]> {
+  const all = await rows(folder)
   return all
     .filter((row) => row.mark !== '')
     .map((row) => ({ name: row.mark, fields: parseMark(String(row.extra.extra ?? '')), row }))
 }
 
 /** Waits for a mark of this name in the record, and gives the last one. */
-export const markOf = (pbx: ManagedPbx, name: string): Promise<Mark> =>
-  waitUntil(async () => (await marks(pbx)).findLast((m) => m.name === name), {
+export const markOf = (folder: string, name: string): Promise<Mark> =>
+  waitUntil(async () => (await marks(folder)).findLast((m) => m.name === name), {
     what: `the record has ${name}`,
     timeoutMs: 20_000,
   })
 
 /** Waits until the record has a row of this type. */
-export const rowOf = (pbx: ManagedPbx, type: string): Promise<CelRow> =>
-  waitUntil(async () => (await rows(pbx)).findLast((r) => r.type === type), {
+export const rowOf = (folder: string, type: string): Promise<CelRow> =>
+  waitUntil(async () => (await rows(folder)).findLast((r) => r.type === type), {
     what: `the record has ${type}`,
     timeoutMs: 20_000,
   })
 
 /** Waits until all calls are over and their last rows are written. */
-export async function quiet({ pbx, world }: Demo): Promise<void> {
+export async function quiet({ folder, pbx, world }: Demo): Promise<void> {
   await waitUntil(async () => (await world.countChannels()) === 0, {
     what: 'the test calls are over',
     timeoutMs: 40_000,
@@ -128,7 +130,7 @@ export async function quiet({ pbx, world }: Demo): Promise<void> {
   await waitUntil(async () => (await pbx.listChannels()).size === 0, { what: 'the PBX is idle' })
   await waitUntil(
     async () => {
-      const all = await rows(pbx)
+      const all = await rows(folder)
       const ended = new Set(all.filter((r) => r.type === 'LINKEDID_END').map((r) => r.linkedId))
       return all.every((r) => ended.has(r.linkedId))
     },

@@ -51,9 +51,9 @@ test('a PBX that is killed is started again, and the link tells the gap', async 
     stop.signal,
   )
   await demo.world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
-  await rowOf(demo.pbx, 'BRIDGE_ENTER')
+  await rowOf(demo.folder, 'BRIDGE_ENTER')
   expect(told).toContain('activity')
-  const before = await rows(demo.pbx)
+  const before = await rows(demo.folder)
 
   const pid = await pidOf(demo.settings.pbx.folder)
   process.kill(pid, 'SIGKILL')
@@ -65,7 +65,7 @@ test('a PBX that is killed is started again, and the link tells the gap', async 
   expect(await pidOf(demo.settings.pbx.folder)).not.toBe(pid)
   expect(await demo.pbx.listChannels()).toEqual(new Set())
   // The record goes on where it was; nothing of before is lost.
-  expect((await rows(demo.pbx)).slice(0, before.length)).toEqual(before)
+  expect((await rows(demo.folder)).slice(0, before.length)).toEqual(before)
   stop.abort()
   await listening
 })
@@ -88,11 +88,11 @@ test('Offhook is killed in the middle of a call: the call goes on, the next Offh
   expect(settings.log).toContain('the PBX was still running and is taken over')
   expect(await pidOf(settings.pbx.folder)).toBe(pid)
   expect((await second.listChannels()).size).toBe(2)
-  await rowOf(second, 'BRIDGE_ENTER')
+  await rowOf(folder.path, 'BRIDGE_ENTER')
   await second.close()
   expect(await findRunning(instanceFolder(settings.pbx.folder))).toBeNull()
   // A clean stop writes the end of every call.
-  const all = await rows(second)
+  const all = await rows(folder.path)
   const started = all.filter((r) => r.type === 'CHAN_START').map((r) => r.uniqueId)
   const ended = all.filter((r) => r.type === 'CHAN_END').map((r) => r.uniqueId)
   expect(ended.sort()).toEqual(started.sort())

@@ -59,19 +59,19 @@ beforeAll(async () => {
   for (const call of calls) await demo.world.placeTestCall(call)
   for (const call of calls) await arrived(call)
   await quiet(demo)
-  all = await marks(demo.pbx)
+  all = await marks(demo.folder)
 })
 afterAll(() => demo[Symbol.asyncDispose]())
 
 /** Waits until the record has the beginning of the call; it may be over by then. */
 const arrived = (call: TestCall) =>
-  waitUntil(async () => (await rows(demo.pbx)).some((r) => r.callerNumber === call.from), {
+  waitUntil(async () => (await rows(demo.folder)).some((r) => r.callerNumber === call.from), {
     what: `the call of ${call.from} is on record`,
   })
 
 /** The marks of the call that a number made, `NAME field=value …` without the file names. */
 async function told(caller: string, called?: string): Promise<string[]> {
-  const first = (await rows(demo.pbx)).find(
+  const first = (await rows(demo.folder)).find(
     (r) =>
       r.type === 'CHAN_START' &&
       r.uniqueId === r.linkedId &&
@@ -245,11 +245,12 @@ test('a pick-up of a phone that rings', async () => {
   await demo.world.placeTestCall({ from: '0288880128', to: '1007', talkSeconds: 1 })
   const offered = all.filter((m) => m.name === 'PBX_LEG_USER').length
   await waitUntil(
-    async () => (await marks(demo.pbx)).filter((m) => m.name === 'PBX_LEG_USER').length > offered,
+    async () =>
+      (await marks(demo.folder)).filter((m) => m.name === 'PBX_LEG_USER').length > offered,
     { what: 'the phone of 201 is called' },
   )
   await demo.world.placeTestCall({ from: '202', to: '**201', talkSeconds: 2 })
-  const picked = await rowOf(demo.pbx, 'PICKUP')
+  const picked = await rowOf(demo.folder, 'PICKUP')
   expect(picked.extra.pickup_channel).toMatch(/^PJSIP\/202-/)
   await quiet(demo)
 })
