@@ -57,22 +57,51 @@ export const AttemptError = z.enum([
 ])
 export type AttemptError = z.infer<typeof AttemptError>
 
+/** Where the time of an attempt went; null: a step was not needed, or the attempt did not come so far. */
+export const AttemptTimings = z
+  .object({
+    dns_ms: z.int().min(0).nullable().meta({ description: 'Looking up the name of the host.' }),
+    connect_ms: z.int().min(0).nullable().meta({ description: 'Connecting to its address.' }),
+    tls_ms: z.int().min(0).nullable().meta({ description: 'The TLS handshake.' }),
+    first_byte_ms: z
+      .int()
+      .min(0)
+      .nullable()
+      .meta({ description: 'From the start of the attempt to the headers of the answer.' }),
+  })
+  .meta({ id: 'AttemptTimings' })
+
 export const Attempt = z
   .object({
     id: AttemptId,
     delivery_id: DeliveryId,
-    number: z.int().min(1),
+    webhook_id: WebhookId,
+    event_id: EventId,
+    number: z.int().min(1).meta({ description: 'Counts from 1 within the delivery.' }),
+    resend: z.int().min(0).meta({
+      description: 'Which time that the delivery was sent again by somebody; 0: it was not.',
+    }),
     started_at: Timestamp,
-    duration_ms: z.int().min(0),
+    duration_ms: z.int().min(0).meta({ description: 'To the last byte, or to the failure.' }),
+    timings: AttemptTimings,
     ok: z.boolean(),
     status_code: z.int().nullable(),
     error: AttemptError.nullable(),
     error_detail: z.string().nullable().meta({ description: 'One sentence for a person.' }),
+    remote_address: z.string().nullable().meta({
+      description: 'Where the connection went, behind a proxy to it; null: there was none.',
+    }),
+    http_version: z.string().nullable().meta({ description: '1.1 or 2.' }),
+    method: z.string(),
+    url: z.string().meta({ description: 'As it was sent; secret values redacted.' }),
     request_headers: z.record(z.string(), z.string()).meta({ description: 'Secrets redacted.' }),
     request_body: z.string(),
-    response_headers: z.record(z.string(), z.string()).nullable(),
+    response_headers: z
+      .record(z.string(), z.string())
+      .nullable()
+      .meta({ description: 'Secrets redacted.' }),
     response_body: z.string().nullable().meta({ description: 'Up to 64 KiB of it.' }),
-    response_truncated: z.boolean(),
+    response_truncated: z.boolean().meta({ description: 'The answer was longer than that.' }),
     next_try_at: Timestamp.nullable(),
     decision: z.string().meta({ description: 'Why it will or will not be tried again.' }),
   })

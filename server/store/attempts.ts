@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Attempt } from '#contracts/delivery.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
+import { redactUrl } from '#server/domain/redact.ts'
 import { deliveryOfKey, keysOfDelivery, numberOfKey } from '#server/store/attempt-key.ts'
 import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
@@ -12,18 +13,38 @@ import { isoOf, isoOrNull } from '#server/store/times.ts'
 type Headers = Readonly<Record<string, string>>
 type Row = Selectable<Tables['attempt']>
 
+/** The delivery of an attempt, as far as the attempt tells of it. */
+interface OfDelivery {
+  readonly webhook_id: string
+  readonly event_id: string
+}
+
 /** `eventBody` is what was sent where the row has no body of its own. */
-function attemptOf(row: Row, eventBody: string): Attempt {
+function attemptOf(row: Row, delivery: OfDelivery, eventBody: string): Attempt {
   return {
     id: idOfNumber('attempt', row.seq),
     delivery_id: idOfNumber('delivery', deliveryOfKey(row.seq)),
+    webhook_id: delivery.webhook_id,
+    event_id: delivery.event_id,
     number: numberOfKey(row.seq),
+    resend: row.resend,
     started_at: isoOf(row.started_at),
     duration_ms: row.duration_ms,
+    timings: {
+      dns_ms: row.dns_ms,
+      connect_ms: row.connect_ms,
+      tls_ms: row.tls_ms,
+      first_byte_ms: row.first_byte_ms,
+    },
     ok: row.ok === 1,
     status_code: row.status_code,
     error: row.error,
     error_detail: row.error_detail,
+    remote_address: row.remote_address,
+    http_version: row.http_version,
+    method: row.method,
+    // Here and not for every request: the row of the webhook has its URL in the clear too.
+    url: redactUrl(row.url),
     request_headers: JSON.parse(row.request_headers) as Headers,
     request_body: row.request_body ?? eventBody,
     response_headers:
@@ -52,7 +73,13 @@ export async function listAttempts(
     const delivery = await trx
       .selectFrom('delivery')
       .innerJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
-      .select(['delivery.event_seq', 'delivery.event_day'])
+      .innerJoin('event', 'event.seq', 'delivery.event_seq')
+      .select([
+        'delivery.webhook_id',
+        'delivery.event_seq',
+        'delivery.event_day',
+        'event.id as event_id',
+      ])
       .where('delivery.account_id', '=', accountId)
       .where('delivery.seq', '=', seq)
       .executeTakeFirst()
@@ -67,6 +94,6 @@ export async function listAttempts(
       .limit(page.limit + 1)
       .execute()
     const body = bodyIn(await readBodies(trx, [event]), event.seq)
-    return pageOfRows(list, page, rows, (row) => attemptOf(row, body))
+    return pageOfRows(list, page, rows, (row) => attemptOf(row, delivery, body))
   })
 }

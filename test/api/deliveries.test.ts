@@ -36,7 +36,7 @@ beforeAll(async () => {
   })
   serviceUuid = service.body.uuid
   const webhook = await server.anna.request('POST', '/api/v1/webhooks', {
-    body: { name: 'CRM', url: receiver.url, triggers: types, retries: 0 },
+    body: { name: 'CRM', url: `${receiver.url}in?token=s3cret`, triggers: types, retries: 0 },
   })
   webhookId = webhook.body.id
   const account = server.anna.account
@@ -136,11 +136,19 @@ describe('deliveries', () => {
           ok: false,
           status_code: 500,
           error: 'status',
+          method: 'POST',
+          url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/in\?token=\*\*\*$/),
+          remote_address: '127.0.0.1',
+          http_version: '1.1',
+          timings: { dns_ms: null, tls_ms: null },
           request_headers: { 'content-type': 'application/json' },
+          next_try_at: null,
         },
       ],
       next_cursor: null,
     })
+    const { duration_ms, timings } = body.items[0]
+    expect(timings.first_byte_ms).toBeLessThanOrEqual(duration_ms)
     expect(JSON.parse(body.items[0].request_body)).toEqual(events[2])
   })
 
