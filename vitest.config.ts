@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Two projects: `unit` is pure or needs only files and loopback sockets; `asterisk` boots real PBXs. Its files run three
+// Three projects: `unit` is pure or needs only files and loopback sockets; `postgres` starts a PostgreSQL for its files,
+// which are named *.postgres.test.ts; `asterisk` boots real PBXs. Its files run three
 // at a time, for calls mostly wait, and after the unit tests, whose load would make phones late.
 export default defineConfig({
   test: {
@@ -19,7 +20,16 @@ export default defineConfig({
             'test/api/**/*.test.ts',
             'test/cli/**/*.test.ts',
           ],
+          exclude: ['**/*.postgres.test.ts'],
           testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'postgres',
+          include: ['{server,test}/**/*.postgres.test.ts'],
+          globalSetup: ['test/support/postgres-setup.ts'],
+          testTimeout: 30_000,
         },
       },
       {

@@ -19,6 +19,6 @@ test('docs/dependencies.md gives a reason for every dependency, and versions are
   const wanted = [...Object.keys(dependencies), ...Object.keys(devDependencies)]
   expect(named.toSorted()).toEqual(wanted.toSorted())
   for (const version of Object.values({ ...dependencies, ...devDependencies })) {
-    expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+    expect(version).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/)
   }
 })

@@ -120,7 +120,8 @@ async function openStoreOf(
   parts: AsyncDisposableStack,
 ): Promise<{ readonly store: Store; readonly account: Account }> {
   await openDataFolder(config.dataFolder)
-  const store = parts.adopt(await openStore({ url: config.database }), (s) => s.close())
+  const { database: url, secretKeyFile: keyPath } = config
+  const store = parts.adopt(await openStore({ url, keyPath }), (s) => s.close())
   return { store, account: await ensureAccount(store, firstAccountName, Date.now()) }
 }
 

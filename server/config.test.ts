@@ -19,6 +19,14 @@ describe('readConfig', () => {
     expect(config.database).toBe(`sqlite:${resolve('else.db')}`)
   })
 
+  test('PostgreSQL: the key of the secrets is in the data folder, unless told', () => {
+    const url = 'postgres://offhook:secret@db.example:5432/offhook'
+    const config = readConfig({ OFFHOOK_DATABASE: url, OFFHOOK_DATA: '/srv/offhook' })
+    expect(config).toMatchObject({ database: url, secretKeyFile: '/srv/offhook/secret.key' })
+    const elsewhere = { OFFHOOK_DATABASE: url, OFFHOOK_SECRET_KEY_FILE: '/run/secrets/offhook' }
+    expect(readConfig(elsewhere).secretKeyFile).toBe('/run/secrets/offhook')
+  })
+
   test('a variable set to nothing counts as not set', () => {
     expect(readConfig({ OFFHOOK_PORT: '' }).port).toBe(8420)
   })
@@ -46,6 +54,7 @@ describe('readConfig', () => {
     ['OFFHOOK_PORT', '-1'],
     ['OFFHOOK_DATABASE', 'mysql://localhost'],
     ['OFFHOOK_DATABASE', 'sqlite:'],
+    ['OFFHOOK_DATABASE', 'postgres://'],
     ['OFFHOOK_LOG_LEVEL', 'loud'],
   ])('%s=%s is refused', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(name)

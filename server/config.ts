@@ -59,10 +59,21 @@ export const settings = {
     env: 'OFFHOOK_DATABASE',
     schema: z
       .string()
-      .regex(/^sqlite:.+/, 'must be sqlite: and the path of a file')
+      .regex(
+        /^(sqlite:.+|postgres(ql)?:\/\/.+)/s,
+        'must be sqlite: and the path of a file, or postgres://user:password@host:port/database',
+      )
       .optional(),
     defaultText: '`sqlite:` and `offhook.db` in the data folder',
-    description: 'The database: `sqlite:` and the path of its file.',
+    description:
+      'The database: `sqlite:` and the path of its file, for one machine; or `postgres://user:password@host:port/database`, a database of PostgreSQL 14 or newer that is there, for as many machines as you like ([how](postgresql.md)).',
+  }),
+  secretKeyFile: setting({
+    env: 'OFFHOOK_SECRET_KEY_FILE',
+    schema: folder.optional(),
+    defaultText: '`secret.key` beside the SQLite file; with PostgreSQL in the data folder',
+    description:
+      'File of the key that secrets in the database are sealed with; made for a new database. Every machine on one database has the same.',
   }),
   asteriskRoot: setting({
     env: 'OFFHOOK_ASTERISK_ROOT',
@@ -114,9 +125,10 @@ type SettingName = keyof typeof settings
 type Values = { readonly [K in SettingName]: z.output<(typeof settings)[K]['schema']> }
 
 /** The settings of this process, parsed, with paths absolute and defaults filled in. */
-export interface Config extends Omit<Values, 'database'> {
-  /** `sqlite:` and an absolute path. */
+export interface Config extends Omit<Values, 'database' | 'secretKeyFile'> {
+  /** `sqlite:` and an absolute path, or `postgres://…`. */
   readonly database: string
+  readonly secretKeyFile: string
 }
 
 function unknownVariables(env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
@@ -146,9 +158,20 @@ export function readConfig(env: Readonly<NodeJS.ProcessEnv>): Config {
     throw new StartError('settings', `Wrong settings: ${wrong.join('; ')}.`)
   }
   const config = values as Values
-  const file = config.database?.slice('sqlite:'.length)
+  const database = databaseOf(config)
+  const keyFolder = database.startsWith('sqlite:')
+    ? dirname(database.slice('sqlite:'.length))
+    : config.dataFolder
   return {
     ...config,
-    database: `sqlite:${file === undefined ? join(config.dataFolder, 'offhook.db') : resolve(file)}`,
+    database,
+    secretKeyFile: config.secretKeyFile ?? join(keyFolder, 'secret.key'),
   }
+}
+
+function databaseOf({ database, dataFolder }: Values): string {
+  if (database === undefined) return `sqlite:${join(dataFolder, 'offhook.db')}`
+  return database.startsWith('sqlite:')
+    ? `sqlite:${resolve(database.slice('sqlite:'.length))}`
+    : database
 }

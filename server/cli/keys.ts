@@ -63,7 +63,8 @@ export async function runKeys(args: readonly string[], io: CommandIo): Promise<v
   }
   const config = io.config()
   await openDataFolder(config.dataFolder)
-  const store = await openStore({ url: config.database, beside: true })
+  const { database: url, secretKeyFile: keyPath } = config
+  const store = await openStore({ url, keyPath, beside: true })
   try {
     const account = await ensureAccount(store, firstAccountName, Date.now())
     await action.run(store, account.id, operand ?? '', io)

@@ -50,6 +50,7 @@ const storeRefusals: Readonly<Record<string, ProblemCode>> = {
   invalid_cursor: 'invalid_cursor',
   storage_full: 'storage_full',
   database_busy: 'not_ready',
+  database_unreachable: 'not_ready',
   service_gone: 'not_found',
 }
 

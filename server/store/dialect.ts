@@ -12,11 +12,15 @@ export interface DialectFacts {
   readonly makePartitions: (day: number) => readonly RawBuilder<unknown>[]
   /** Ends a select whose rows (of the table with that alias) are about to be changed, passing over rows that others are changing. */
   readonly lockRows: (alias: string) => RawBuilder<unknown>
+  /** Ends a select that must have the rows of the table with that alias to itself, waiting for others that have them. */
+  readonly awaitRows: (alias: string) => RawBuilder<unknown>
   /**
    * Table expression with one row per element of a JSON array, in the column `value` of the alias. A batch of any
    * size is then one parameter and one constant text, which stays prepared.
    */
   readonly rowsOf: (json: string, alias: string) => RawBuilder<unknown>
+  /** True: a table of any size is dropped in a moment. */
+  readonly dropsAtOnce: boolean
   /** How much room is free within the files; null: the database gives it back by itself. */
   readonly freePages: RawBuilder<{ readonly freelist_count: number }> | null
   /** Gives some of it back to the file system. */
@@ -62,9 +66,56 @@ export const sqliteFacts: DialectFacts = {
     sql`create table if not exists ${sql.table(`attempt_${day}`)}
       (seq integer primary key, ${sql.raw(attemptColumns)})`,
   ],
+  // One transaction writes at a time.
   lockRows: () => sql``,
+  awaitRows: () => sql``,
   rowsOf: (json, alias) => sql`json_each(${json}) as ${sql.ref(alias)}`,
+  dropsAtOnce: false,
   freePages: sql`pragma freelist_count`,
   giveBack: (pages) => sql.raw(`pragma incremental_vacuum(${pages})`),
   singleProcess: true,
+}
+
+/** Any number; `open-postgres.ts` has another. */
+const partitionLock = 7_310_421
+
+export const postgresFacts: DialectFacts = {
+  name: 'PostgreSQL',
+  serialKey: sql`bigint generated always as identity primary key`,
+  // "If not exists" is no answer to two processes that ask at once; the lock goes with the transaction.
+  makePartitions: (day) => [
+    sql`select pg_advisory_xact_lock(${sql.lit(partitionLock)})`,
+    sql`create table if not exists event_body
+      (day integer not null, event_seq bigint not null, ${sql.raw(eventBodyColumns)})
+      partition by list (day)`,
+    sql`create table if not exists attempt
+      (day integer not null, seq bigint not null, ${sql.raw(attemptColumns)})
+      partition by list (day)`,
+    sql`create table if not exists ${sql.table(`event_body_${day}`)} partition of event_body
+      (day default ${sql.lit(day)}, primary key (event_seq)) for values in (${sql.lit(day)})`,
+    sql`create table if not exists ${sql.table(`attempt_${day}`)} partition of attempt
+      (day default ${sql.lit(day)}, primary key (seq)) for values in (${sql.lit(day)})`,
+  ],
+  lockRows: (alias) => sql`for update of ${sql.ref(alias)} skip locked`,
+  awaitRows: (alias) => sql`for update of ${sql.ref(alias)}`,
+  rowsOf: (json, alias) =>
+    sql`jsonb_array_elements(cast(${wellFormedJson(json)} as jsonb)) as ${sql.ref(alias)}(value)`,
+  dropsAtOnce: true,
+  freePages: null,
+  giveBack: () => sql`select 1`,
+  singleProcess: false,
+}
+
+/** PostgreSQL has no place for NUL in a text, and UTF-8 none for half a surrogate pair. */
+export function wellFormedText(text: string): string {
+  const formed = text.isWellFormed() ? text : text.toWellFormed()
+  return formed.includes('\0') ? formed.replaceAll('\0', '\uFFFD') : formed
+}
+
+/** The same for what JSON.stringify made: it escapes both, and whole pairs never. */
+function wellFormedJson(json: string): string {
+  if (!json.includes('\\u')) return json
+  return json.replaceAll(/\\(?:u[0-9a-f]{4}|.)/g, (escaped) =>
+    escaped === '\\u0000' || escaped.startsWith('\\ud') ? '\uFFFD' : escaped,
+  )
 }

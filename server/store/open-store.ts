@@ -1,22 +1,27 @@
-import { mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import { type Acceptance, type Accepted, acceptTogether } from '#server/store/accept.ts'
-import { sqliteFacts } from '#server/store/dialect.ts'
+import type { OpenDatabase } from '#server/store/database.ts'
 import { type Finish, finishTogether } from '#server/store/finish.ts'
 import { createGroupCommit } from '#server/store/group-commit.ts'
-import { migrate } from '#server/store/migrate.ts'
+import { openPostgres } from '#server/store/open-postgres.ts'
+import { openSqlite } from '#server/store/open-sqlite.ts'
 import type { Tables } from '#server/store/schema.ts'
 import { readOrMakeKey, type SecretBox, secretBox } from '#server/store/secrets.ts'
-import { createTurnstile, sqliteDialect, type Turnstile } from '#server/store/sqlite-dialect.ts'
-import { type SqliteThread, startSqliteThread } from '#server/store/sqlite-thread.ts'
 import type { Store } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
 
 export interface StoreOptions {
-  /** `sqlite:` and the path of the file. The file, its folder and its key are made when absent. */
+  /**
+   * `sqlite:` and the path of the file, which is made when absent, with its folder; or `postgres://…`, a database that
+   * is there.
+   */
   readonly url: string
-  /** File of the key that secrets are sealed with; default `secret.key` beside the database. */
+  /**
+   * File of the key that secrets are sealed with, made for a new database; the same on every machine that uses the
+   * database. Default: `secret.key` beside the SQLite file.
+   */
   readonly keyPath?: string | undefined
   /**
    * True: takes no lock, so that a command can change a row while the server runs. SQLite keeps the two apart; what
@@ -31,90 +36,39 @@ const groupWeight = 512
 const finishLingerMs = 2
 
 /**
- * Opens the database, brings its tables to this program's form, and takes the lock that keeps other processes out.
- * Throws StoreError: `database_in_use`, `database_not_writable`, `database_newer`, `database_corrupt`,
- * `storage_full`, `secret_key_wrong`.
+ * Opens the database, brings its tables to this program's form, and on SQLite takes the lock that keeps other processes
+ * out. Throws StoreError: `database_in_use`, `database_not_writable`, `database_newer`, `database_corrupt`,
+ * `database_unreachable`, `storage_full`, `secret_key_wrong`.
  */
-export async function openStore({ url, keyPath, beside }: StoreOptions): Promise<Store> {
-  const path = sqlitePath(url)
-  await makeFolder(dirname(path))
-  // The write thread first: it takes the lock and makes the file.
-  const writer = await startSqliteThread({
-    path,
-    access: 'write',
-    lockPath: beside ? null : `${path}.lock`,
-  })
-  let reader: SqliteThread | null = null
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { open, keyPath } = placeOf(options)
+  const database = await open()
+  // Nobody may be waiting for it.
+  database.failed.catch(() => undefined)
   try {
-    const turnstile = createTurnstile()
-    const write = new Kysely<Tables>({ dialect: sqliteDialect(writer, turnstile, 'durable') })
-    await migrate(write, sqliteFacts, Date.now())
-    reader = await startSqliteThread({ path, access: 'read', lockPath: null })
-    const secrets = secretBox(await readKey(keyPath ?? join(dirname(path), 'secret.key')))
-    await checkKey(write, secrets)
-    return assemble({
-      write,
-      transact: inTurn(writer, turnstile),
-      read: new Kysely<Tables>({ dialect: sqliteDialect(reader, createTurnstile(), 'snapshot') }),
-      secrets,
-      threads: [reader, writer],
-      turnstile,
-    })
+    return assemble(database, await openSecrets(database.write, keyPath))
   } catch (error) {
-    await reader?.close()
-    await writer.close()
+    await database.close()
     throw error
   }
 }
 
-/** Calls take turns with the transactions that are made statement by statement. */
-function inTurn(writer: SqliteThread, turnstile: Turnstile): Store['transact'] {
-  return async (name, durability, request) => {
-    await turnstile.enter()
-    try {
-      return await writer.call(name, durability, request)
-    } finally {
-      turnstile.leave()
-    }
+function placeOf({ url, keyPath, beside = false }: StoreOptions): {
+  readonly open: () => Promise<OpenDatabase>
+  readonly keyPath: string
+} {
+  if (/^postgres(ql)?:\/\/./.test(url)) {
+    if (keyPath === undefined) throw new Error('a store on PostgreSQL needs the path of its key')
+    return { open: async () => await openPostgres(url), keyPath }
   }
-}
-
-function sqlitePath(url: string): string {
-  const scheme = 'sqlite:'
-  if (!url.startsWith(scheme) || url === scheme) {
-    throw new StoreError('database_failed', `The database "${url}" must be sqlite: and a path.`)
+  const path = /^sqlite:(.+)/s.exec(url)?.[1]
+  if (path === undefined) {
+    const says = `The database "${url}" must be sqlite: and a path, or postgres:// and where it is.`
+    throw new StoreError('database_failed', says)
   }
-  return url.slice(scheme.length)
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await makeFolders(path)
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new StoreError('database_not_writable', `The folder ${path} cannot be made (${why}).`, {
-      cause,
-    })
-  }
-}
-
-/** Node's own recursive mkdir never returns where a file system answers "no such folder" for good, as /proc does. */
-async function makeFolders(path: string): Promise<void> {
-  if (await makeOne(path)) return
-  if (dirname(path) !== path) await makeFolders(dirname(path))
-  if (!(await makeOne(path))) throw new Error(`${dirname(path)} takes no folders`)
-}
-
-/** False: the folder that it belongs into is not there. */
-async function makeOne(path: string): Promise<boolean> {
-  try {
-    await mkdir(path, { mode: 0o700 })
-    return true
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null
-    if (code === 'EEXIST') return true
-    if (code === 'ENOENT') return false
-    throw error
+  return {
+    open: async () => await openSqlite({ path, beside }),
+    keyPath: keyPath ?? join(dirname(path), 'secret.key'),
   }
 }
 
@@ -129,53 +83,50 @@ async function readKey(path: string): Promise<Buffer> {
   }
 }
 
-/** A key that is not the one of this database would seal new secrets beside old ones that nobody can open. */
-async function checkKey(db: Kysely<Tables>, secrets: SecretBox): Promise<void> {
+/**
+ * The box of the database's secrets. A key that is not the one of this database would seal new secrets beside old ones
+ * that nobody can open; and where the database has one already, none is made that could only be wrong.
+ */
+async function openSecrets(db: Kysely<Tables>, keyPath: string): Promise<SecretBox> {
   const name = 'key_check'
+  const read = async () =>
+    await db.selectFrom('setting').select('value').where('name', '=', name).executeTakeFirst()
+  const known = await read()
+  const wrong = (cause?: unknown) =>
+    new StoreError(
+      'secret_key_wrong',
+      `The key file ${keyPath} is not that of this database; restore secret.key from the backup of the database, or copy it from another machine that uses it.`,
+      { cause },
+    )
+  if (known !== undefined && !(await isThere(keyPath))) throw wrong()
+  const secrets = secretBox(await readKey(keyPath))
   await db
     .insertInto('setting')
     .values({ name, value: secrets.seal('offhook', name) })
     .onConflict((c) => c.column('name').doNothing())
     .execute()
-  const { value } = await db
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', name)
-    .executeTakeFirstOrThrow()
+  const { value } = (await read()) ?? { value: '' }
   try {
     secrets.open(value, name)
   } catch (cause) {
-    const says =
-      'The key file does not belong to this database; restore secret.key from the backup of the database.'
-    throw new StoreError('secret_key_wrong', says, { cause })
+    throw wrong(cause)
   }
+  return secrets
 }
 
-interface Parts extends Pick<Store, 'read' | 'write' | 'transact' | 'secrets'> {
-  /** Closed in this order. */
-  readonly threads: readonly SqliteThread[]
-  readonly turnstile: Turnstile
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
-function assemble({ threads, turnstile, ...parts }: Parts): Store {
+function assemble(database: OpenDatabase, secrets: SecretBox): Store {
   const listeners = new Set<() => void>()
   let closing: Promise<void> | null = null
-
-  async function close(): Promise<void> {
-    // After the transaction under way; later ones find the store closed.
-    await turnstile.enter()
-    for (const thread of threads) await thread.close()
-    turnstile.leave()
-    for (const db of [parts.read, parts.write]) await db.destroy()
-  }
-
-  const failed = Promise.race(threads.map((thread) => thread.failed))
-  // Nobody may be waiting for it.
-  failed.catch(() => undefined)
   const store: Store = {
-    ...parts,
-    failed,
-    facts: sqliteFacts,
+    ...database,
+    secrets,
     accepting: createGroupCommit<Acceptance, Accepted>({
       commit: async (items) => await acceptTogether(store, items),
       weigh: (item) => item.events.length + 1,
@@ -197,7 +148,7 @@ function assemble({ threads, turnstile, ...parts }: Parts): Store {
       for (const listener of listeners) listener()
     },
     close: async () => {
-      closing ??= close()
+      closing ??= database.close()
       await closing
     },
   }

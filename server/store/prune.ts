@@ -6,6 +6,7 @@
  * and no index has to be kept for it.
  */
 import { sql } from 'kysely'
+import type { DialectFacts } from '#server/store/dialect.ts'
 import {
   endOfDay,
   type Partitioned,
@@ -112,8 +113,8 @@ export async function pruneEvents(
 }
 
 /**
- * Drops the partitions of the oldest day before the time whose events are all gone, a piece at a time: to free the pages
- * of a large table takes seconds, for which nobody else could write. `false`: there is none to drop.
+ * Drops the partitions of the oldest day before the time whose events are all gone. On SQLite a piece at a time: to free
+ * the pages of a large table takes seconds, for which nobody else could write. `false`: there is none to drop.
  */
 export async function prunePartitions(
   store: Store,
@@ -122,11 +123,8 @@ export async function prunePartitions(
   return await store.write.transaction().execute(async (trx) => {
     for (const day of await partitionDays(trx)) {
       if (endOfDay(day) > before) return false
-      if (await hasEvents(trx, day)) continue
-      const attempts = await removeFirst(trx, 'attempt', 'seq', day, limit)
-      if (attempts === limit) return true
-      const bodies = await removeFirst(trx, 'event_body', 'event_seq', day, limit)
-      if (bodies === limit) return true
+      if (!(await hasToItself(trx, store.facts, day)) || (await hasEvents(trx, day))) continue
+      if (!store.facts.dropsAtOnce && (await removePiece(trx, day, limit))) return true
       await sql`drop table ${sql.table(partitionName('attempt', day))}`.execute(trx)
       await sql`drop table ${sql.table(partitionName('event_body', day))}`.execute(trx)
       await trx.deleteFrom('day_partition').where('day', '=', day).execute()
@@ -134,6 +132,15 @@ export async function prunePartitions(
     }
     return false
   })
+}
+
+/** False: another process has dropped the day meanwhile. */
+async function hasToItself(trx: Trx, facts: DialectFacts, day: number): Promise<boolean> {
+  const found = await sql`
+    select day from day_partition where day = ${day} ${facts.awaitRows('day_partition')}`.execute(
+    trx,
+  )
+  return found.rows.length > 0
 }
 
 async function hasEvents(trx: Trx, day: number): Promise<boolean> {
@@ -153,6 +160,12 @@ async function hasEvents(trx: Trx, day: number): Promise<boolean> {
     .limit(1)
     .executeTakeFirst()
   return event !== undefined
+}
+
+/** Removes some rows of the day; false: these were the last. */
+async function removePiece(trx: Trx, day: number, limit: number): Promise<boolean> {
+  if ((await removeFirst(trx, 'attempt', 'seq', day, limit)) === limit) return true
+  return (await removeFirst(trx, 'event_body', 'event_seq', day, limit)) === limit
 }
 
 /** Removes the first rows of a day's table; returns how many, fewer than `limit` when these were the last. */

@@ -8,6 +8,7 @@ export type StoreErrorCode =
   | 'database_newer'
   | 'database_corrupt'
   | 'database_busy'
+  | 'database_unreachable'
   | 'database_failed'
   | 'storage_full'
   | 'secret_key_wrong'

@@ -1,0 +1,102 @@
+/** SQLite: one file, one process, a thread for each of the two connections. */
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Kysely } from 'kysely'
+import type { OpenDatabase } from '#server/store/database.ts'
+import { sqliteFacts } from '#server/store/dialect.ts'
+import { migrate } from '#server/store/migrate.ts'
+import type { Tables } from '#server/store/schema.ts'
+import { createTurnstile, sqliteDialect, type Turnstile } from '#server/store/sqlite-dialect.ts'
+import { type SqliteThread, startSqliteThread } from '#server/store/sqlite-thread.ts'
+import type { Store } from '#server/store/store.ts'
+import { StoreError } from '#server/store/store-error.ts'
+
+export interface SqliteOptions {
+  readonly path: string
+  /** True: takes no lock; see `StoreOptions`. */
+  readonly beside: boolean
+}
+
+/**
+ * Opens the file, brings its tables to this program's form, and takes the lock that keeps other processes out.
+ * Throws StoreError.
+ */
+export async function openSqlite({ path, beside }: SqliteOptions): Promise<OpenDatabase> {
+  await makeFolder(dirname(path))
+  // The write thread first: it takes the lock and makes the file.
+  const writer = await startSqliteThread({
+    path,
+    access: 'write',
+    lockPath: beside ? null : `${path}.lock`,
+  })
+  try {
+    const turnstile = createTurnstile()
+    const write = new Kysely<Tables>({ dialect: sqliteDialect(writer, turnstile, 'durable') })
+    await migrate(write, sqliteFacts, Date.now())
+    const reader = await startSqliteThread({ path, access: 'read', lockPath: null })
+    const read = new Kysely<Tables>({
+      dialect: sqliteDialect(reader, createTurnstile(), 'snapshot'),
+    })
+    const threads = [reader, writer]
+    return {
+      facts: sqliteFacts,
+      read,
+      write,
+      transact: inTurn(writer, turnstile),
+      failed: Promise.race(threads.map((thread) => thread.failed)),
+      async close() {
+        // After the transaction under way; later ones find the store closed.
+        await turnstile.enter()
+        for (const thread of threads) await thread.close()
+        turnstile.leave()
+        for (const db of [read, write]) await db.destroy()
+      },
+    }
+  } catch (error) {
+    await writer.close()
+    throw error
+  }
+}
+
+/** Calls take turns with the transactions that are made statement by statement. */
+function inTurn(writer: SqliteThread, turnstile: Turnstile): Store['transact'] {
+  return async (name, durability, request) => {
+    await turnstile.enter()
+    try {
+      return await writer.call(name, durability, request)
+    } finally {
+      turnstile.leave()
+    }
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeFolders(path)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new StoreError('database_not_writable', `The folder ${path} cannot be made (${why}).`, {
+      cause,
+    })
+  }
+}
+
+/** Node's own recursive mkdir never returns where a file system answers "no such folder" for good, as /proc does. */
+async function makeFolders(path: string): Promise<void> {
+  if (await makeOne(path)) return
+  if (dirname(path) !== path) await makeFolders(dirname(path))
+  if (!(await makeOne(path))) throw new Error(`${dirname(path)} takes no folders`)
+}
+
+/** False: the folder that it belongs into is not there. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === 'EEXIST') return true
+    if (code === 'ENOENT') return false
+    throw error
+  }
+}
