@@ -1,4 +1,7 @@
+import { backlog } from '#bench/backlog.ts'
 import type { Bench } from '#bench/bench.ts'
+import { crash } from '#bench/crash.ts'
+import { growth } from '#bench/growth.ts'
 import { isolation } from '#bench/isolation.ts'
 import { throughput } from '#bench/throughput.ts'
 
@@ -14,5 +17,23 @@ export const benches: readonly Bench[] = [
     title: 'p99 of healthy webhooks with a tenth hanging ÷ with none',
     reach: '<= 1.5',
     run: isolation,
+  },
+  {
+    name: 'backlog',
+    title: 'drained per second with 1,000,000 pending ÷ POST loop',
+    reach: '>= 0.5, 400 MB',
+    run: backlog,
+  },
+  {
+    name: 'growth',
+    title: 'events per second with 5,000,000 attempts, or 10,000 webhooks ÷ without',
+    reach: '>= 0.85 each',
+    run: growth,
+  },
+  {
+    name: 'crash',
+    title: 'events lost by 50 times kill -9 under load',
+    reach: '0',
+    run: crash,
   },
 ]

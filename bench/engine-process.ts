@@ -3,10 +3,13 @@
  * clock starts and accepted as capture accepts them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { sql } from 'kysely'
 import { serve } from '#bench/child.ts'
 import { nowMs } from '#bench/clock.ts'
 import { callTypes, type EventOwner, eventsOfCall } from '#bench/event-source.ts'
+import { type FillRequest, fillLog } from '#bench/fill-log.ts'
+import { benchSecret } from '#bench/signed-requests.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { ServiceDraft } from '#contracts/service.ts'
 import { WebhookDraft } from '#contracts/webhook.ts'
@@ -21,14 +24,13 @@ import type { Store } from '#server/store/store.ts'
 import { createWebhook } from '#server/store/webhooks.ts'
 
 export interface EngineSetup {
-  /** As in `OFFHOOK_DATABASE`. */
-  readonly url: string
   /** One PBX each, whose events fire this webhook and no other. */
   readonly webhooks: readonly {
     readonly url: string
-    readonly secret: string
     readonly settings?: Partial<WebhookDraft>
   }[]
+  /** How many of them an account has; all in one unless told. */
+  readonly perAccount?: number
 }
 
 export interface RoundRequest {
@@ -78,8 +80,9 @@ const opened = (): Store => {
 }
 
 const say = (facts: object, message: string) =>
-  process.stderr.write(`${message} ${JSON.stringify(facts, Object.getOwnPropertyNames)}\n`)
-const log = { info: () => undefined, warn: say, error: say }
+  process.stderr.write(`${message} ${inspect(facts, { depth: 4 })}\n`)
+// Leases that come back after a kill are no news here.
+const log = { info: () => undefined, warn: () => undefined, error: say }
 
 /** The real sender; counts what is over, so that the source knows how much is under way. */
 function countingSender() {
@@ -104,6 +107,10 @@ async function finished(): Promise<boolean> {
   return left.rows.length === 0
 }
 
+async function untilFinished(): Promise<void> {
+  while (!(await finished())) await pause(2)
+}
+
 /** Batches of whole calls, one PBX each, the PBXs in turn. */
 function makeBatches(events: number): readonly { owner: EventOwner; events: Event[] }[] {
   const batches: { owner: EventOwner; events: Event[] }[] = []
@@ -121,7 +128,7 @@ function makeBatches(events: number): readonly { owner: EventOwner; events: Even
 }
 
 async function acceptBatch({ owner, events }: { owner: EventOwner; events: Event[] }) {
-  const { deliveries } = await acceptEvents(opened(), {
+  const { deliveries, duplicates } = await acceptEvents(opened(), {
     accountId: owner.account.id,
     serviceUuid: owner.serviceUuid,
     events,
@@ -129,34 +136,58 @@ async function acceptBatch({ owner, events }: { owner: EventOwner; events: Event
     cursor: null,
     now: Date.now(),
   })
-  if (deliveries !== events.length) throw new Error('not every event became a delivery')
+  if (deliveries + duplicates !== events.length)
+    throw new Error('not every event became a delivery')
+}
+
+async function createOne(
+  account: EventOwner['account'],
+  number: number,
+  url: string,
+  settings: Partial<WebhookDraft> = {},
+): Promise<EventOwner> {
+  const service = ServiceDraft.parse({
+    name: `pbx${number}`,
+    friendly_name: `Site ${number}`,
+    applications_enabled: true,
+    connection: { kind: 'asterisk_managed' },
+  })
+  const { uuid } = await createService(opened(), account.id, service, 0)
+  const webhook = WebhookDraft.parse({
+    name: `receiver ${number}`,
+    url,
+    secret: benchSecret,
+    service_uuid: uuid,
+    triggers: [...callTypes],
+    ...settings,
+  })
+  await createWebhook(opened(), account.id, webhook, 0)
+  return { account, serviceUuid: uuid }
 }
 
 const handlers = {
-  async open({ url, webhooks }: EngineSetup): Promise<void> {
+  async open(url: string): Promise<void> {
     store = await openStore({ url })
-    const account = await ensureAccount(store, 'Harbour Dental', Date.now())
+  },
+  /** On an open, empty database. */
+  async create({ webhooks, perAccount = webhooks.length }: EngineSetup): Promise<void> {
     const made: EventOwner[] = []
-    for (const [i, { url: to, secret, settings }] of webhooks.entries()) {
-      const draft = ServiceDraft.parse({
-        name: `pbx${i}`,
-        friendly_name: `Site ${i}`,
-        applications_enabled: true,
-        connection: { kind: 'asterisk_managed' },
-      })
-      const { uuid } = await createService(store, account.id, draft, Date.now())
-      const webhook = WebhookDraft.parse({
-        name: `receiver ${i}`,
-        url: to,
-        secret,
-        service_uuid: uuid,
-        triggers: [...callTypes],
-        ...settings,
-      })
-      await createWebhook(store, account.id, webhook, Date.now())
-      made.push({ account, serviceUuid: uuid })
+    for (const [i, { url, settings }] of webhooks.entries()) {
+      const account = await ensureAccount(opened(), `account ${Math.floor(i / perAccount)}`, 0)
+      made.push(await createOne(account, i, url, settings))
     }
     owners = made
+  },
+  /** On a database that was created before. */
+  async reopen(url: string): Promise<void> {
+    store = await openStore({ url })
+    const rows = await store.read
+      .selectFrom('service')
+      .innerJoin('account', 'account.id', 'service.account_id')
+      .select(['service.uuid', 'account.id', 'account.name'])
+      .orderBy('service.seq')
+      .execute()
+    owners = rows.map(({ uuid, id, name }) => ({ account: { id, name }, serviceUuid: uuid }))
   },
   start(): void {
     const stop = new AbortController()
@@ -178,11 +209,52 @@ const handlers = {
     })
     loops = { stop, ended }
   },
-  async stop(): Promise<void> {
+  /** What is under way ends; nothing new is begun until `start`. */
+  async halt(): Promise<void> {
     loops?.stop.abort()
     await loops?.ended
-    await store?.close()
+    loops = null
   },
+  async close(): Promise<void> {
+    await opened().close()
+    store = null
+  },
+  /** Accepts so many events, as fast as it goes; nothing is delivered meanwhile where nothing was started. */
+  async load(events: number): Promise<number> {
+    let accepted = 0
+    const step = batchSize * owners.length
+    while (accepted < events) {
+      const batches = makeBatches(Math.min(step, events - accepted))
+      await Promise.all(batches.map(acceptBatch))
+      for (const { events } of batches) accepted += events.length
+    }
+    return accepted
+  },
+  /** Accepts the calls of these names on one PBX; the ids of their events, which are then on disk. */
+  async acceptCalls(names: readonly string[]): Promise<readonly string[]> {
+    const [first = ''] = names
+    const owner = owners[Number.parseInt(first, 10) % owners.length] as EventOwner
+    const events = names.flatMap((name) => eventsOfCall(owner, name))
+    await acceptBatch({ owner, events })
+    return events.map(({ id }) => id)
+  },
+  /** Resolves when nothing is on its way any more. */
+  untilFinished,
+  /** Deliveries by state. */
+  async states(): Promise<Readonly<Record<string, number>>> {
+    const rows = await opened()
+      .read.selectFrom('delivery')
+      .select((e) => ['state', e.fn.countAll<number>().as('count')])
+      .groupBy('state')
+      .execute()
+    return Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)]))
+  },
+  /** Microseconds of CPU of this process with its threads. */
+  cpu(): number {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  },
+  fillLog: async (request: FillRequest): Promise<number> => await fillLog(opened(), request),
   /** Resolves when the last one is on disk. */
   async offer({ seconds, perSecond, webhooks }: OfferRequest): Promise<readonly Offered[]> {
     const offered: Offered[] = []
@@ -218,7 +290,8 @@ const handlers = {
       accepting.add(work)
     }
     await Promise.all(accepting)
-    while (attempted - before < begun || !(await finished())) await pause(2)
+    while (attempted - before < begun) await pause(2)
+    await untilFinished()
     const seconds = (nowMs() - began) / 1_000
     const { user, system } = process.cpuUsage(cpu)
     return { count: begun, seconds, cpuMicros: (user + system) / begun }

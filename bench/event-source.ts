@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
+import { namedUuid } from '#server/domain/events/ids.ts'
 
 /** An inbound call that one user answers. */
 export const callTypes = [
@@ -17,9 +18,9 @@ export interface EventOwner {
   readonly serviceUuid: string
 }
 
-/** The events of a new call, in their order. */
-export function eventsOfCall({ account, serviceUuid }: EventOwner): Event[] {
-  const uuid = randomUUID()
+/** The events of a call, in their order; of a new one unless it has a name. The same name gives the same ids. */
+export function eventsOfCall({ account, serviceUuid }: EventOwner, name?: string): Event[] {
+  const uuid = name === undefined ? randomUUID() : namedUuid(serviceUuid, name)
   const hex = uuid.replaceAll('-', '')
   return callTypes.map((type, i) => {
     const sample = eventSamples[type] as Extract<Event, { call: unknown }>

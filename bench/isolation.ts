@@ -51,13 +51,10 @@ async function measure({ webhooks, rounds, seconds }: Sizes, tell: BenchOptions[
   const origins = await receiver.call('listen', { count: webhooks, kind: 'http' })
   const healthy = webhooks - webhooks / 10
   for (const engine of [calm, troubled]) {
-    await engine.call('open', {
-      url: folder.database(engine === calm ? 'calm' : 'troubled'),
-      webhooks: origins.map((origin, i) => ({
-        url: engine === troubled && i >= healthy ? `${origin}/hang` : `${origin}/ok`,
-        secret,
-      })),
-    })
+    await engine.call('open', folder.database(engine === calm ? 'calm' : 'troubled'))
+    const hangs = (i: number) => engine === troubled && i >= healthy
+    const urls = origins.map((origin, i) => `${origin}${hangs(i) ? '/hang' : '/ok'}`)
+    await engine.call('create', { webhooks: urls.map((url) => ({ url })) })
     await engine.call('start', undefined)
   }
   const rig: Rig = { receiver, calm, troubled, webhooks, healthy }

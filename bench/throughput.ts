@@ -5,24 +5,26 @@
  */
 import { loadavg } from 'node:os'
 import type { BenchOptions, BenchResult } from '#bench/bench.ts'
-import { type Child, startChild } from '#bench/child.ts'
-import type { EngineHandlers, Round } from '#bench/engine-process.ts'
-import type { Arrivals, ReceiverHandlers } from '#bench/receiver-process.ts'
+import { startChild } from '#bench/child.ts'
+import type { EngineHandlers } from '#bench/engine-process.ts'
+import type { ReceiverHandlers } from '#bench/receiver-process.ts'
 import type { ServerKind } from '#bench/receiver-servers.ts'
+import {
+  againstNeighbours,
+  type EngineRound,
+  engineRound,
+  speedOf,
+  wholeBatches,
+  yardstickRound,
+} from '#bench/rounds.ts'
 import { scratchFolder } from '#bench/scratch-folder.ts'
-import { benchSecret as secret, signedRequests } from '#bench/signed-requests.ts'
+import { signedRequests } from '#bench/signed-requests.ts'
 import { rounded, spreadOf } from '#bench/statistics.ts'
 import type { YardstickHandlers, YardstickRun } from '#bench/yardstick-process.ts'
 
 /** Twenty receivers with the default of five requests at a time each. */
 const receivers = 20
 const connections = receivers * 5
-
-interface Parts {
-  readonly receiver: Child<ReceiverHandlers>
-  readonly yardstick: Child<YardstickHandlers>
-  readonly engine: Child<EngineHandlers>
-}
 
 export async function throughput(options: BenchOptions): Promise<BenchResult> {
   const { value, details } = await onSqlite('http', options)
@@ -48,7 +50,8 @@ async function measure(
   const origins = await receiver.call('listen', { count: receivers, kind })
   const urls = origins.map((origin) => `${origin}/ok`)
   await yardstick.call('setUp', { urls, connections, requests: signedRequests() })
-  await engine.call('open', { url, webhooks: urls.map((to) => ({ url: to, secret })) })
+  await engine.call('open', url)
+  await engine.call('create', { webhooks: urls.map((to) => ({ url: to })) })
   await engine.call('start', undefined)
 
   // Unmeasured: both programs are compiled by use; their speed then says how much a round takes.
@@ -58,7 +61,7 @@ async function measure(
   const engineSpeed = speedOf(await engineRound(parts, 4_000))
   const rounds = quick ? 4 : 8
   const requests = Math.ceil(stickSpeed * (quick ? 1.5 : 3))
-  const events = Math.ceil((engineSpeed * (quick ? 3 : 6)) / 60) * 60
+  const events = wholeBatches(engineSpeed * (quick ? 3 : 6))
 
   const sticks = [await yardstickRound(parts, requests)]
   const engines: EngineRound[] = []
@@ -72,43 +75,16 @@ async function measure(
         `yardstick ${Math.round(speedOf(stick))}/s, ${stick.cpuMicros.toFixed(0)} µs`,
     )
   }
-  await engine.call('stop', undefined)
+  await engine.call('halt', undefined)
   return resultOf(engines, sticks)
 }
 
-const speedOf = (run: { readonly count: number; readonly seconds: number }): number =>
-  run.count / run.seconds
-
 type Measured = Pick<BenchResult, 'value' | 'details'>
-type EngineRound = Round & Pick<Arrivals, 'connections' | 'verified'>
-
-async function yardstickRound({ receiver, yardstick }: Parts, count: number) {
-  await receiver.call('begin', { ids: false, secret: null })
-  const run = await yardstick.call('run', count)
-  const came = await receiver.call('arrivals', undefined)
-  if (came.requests !== run.count || came.wrong.length > 0) {
-    throw new Error(`the yardstick sent ${run.count}: ${JSON.stringify(came)}`)
-  }
-  return run
-}
-
-/** Throws unless every event arrived, once, signed. */
-async function engineRound({ receiver, engine }: Parts, events: number): Promise<EngineRound> {
-  await receiver.call('begin', { ids: true, secret })
-  const round = await engine.call('round', { events, outstanding: 256 })
-  const came = await receiver.call('arrivals', undefined)
-  const whole = came.events === round.count && came.requests === round.count && came.verified > 0
-  if (!whole || came.wrong.length > 0) {
-    throw new Error(`${round.count} events were accepted: ${JSON.stringify(came)}`)
-  }
-  return { ...round, connections: came.connections, verified: came.verified }
-}
-
 function resultOf(engines: readonly EngineRound[], sticks: readonly YardstickRun[]): Measured {
   const perSecond = sticks.map(speedOf)
   const ratios = engines.map((round, i) => {
-    const around = ((perSecond[i] ?? Number.NaN) + (perSecond[i + 1] ?? Number.NaN)) / 2
-    return speedOf(round) / around
+    const [before = Number.NaN, after = Number.NaN] = perSecond.slice(i, i + 2)
+    return againstNeighbours(speedOf(round), before, after)
   })
   const ratio = spreadOf(ratios)
   const cpu = spreadOf(engines.map((round) => round.cpuMicros))
