@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
+import type { Batch } from '#server/store/batch.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
 import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -128,38 +129,57 @@ async function fireAll(
   return fired
 }
 
+const insertEvent: Batch = {
+  columns: {
+    id: 'text',
+    account: 'text',
+    service: 'text',
+    type: 'text',
+    call: 'text',
+    occurred: 'bigint',
+    now: 'bigint',
+  },
+  statement: (of, from) => `
+    insert into event (id, account_id, service_uuid, type, call_uuid, occurred_at, created_at)
+    select ${of('id')}, ${of('account')}, ${of('service')}, ${of('type')}, ${of('call')},
+      ${of('occurred')}, ${of('now')}
+    ${from} where true
+    on conflict (id) do nothing
+    returning seq, id`,
+}
+
 /** Inserts those that are new and returns their numbers by event id. */
 async function insertEvents(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { batch }: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<Map<string, number>> {
   const rows = acceptances.flatMap(({ accountId, events, now }) =>
-    events.map((event) => ({
-      id: event.id,
-      account: accountId,
-      service: event.service?.uuid ?? null,
-      type: event.type,
-      call: 'call' in event ? event.call.uuid : null,
-      occurred: Date.parse(event.occurred_at),
+    events.map((event) => [
+      event.id,
+      accountId,
+      event.service?.uuid ?? null,
+      event.type,
+      'call' in event ? event.call.uuid : null,
+      Date.parse(event.occurred_at),
       now,
-    })),
+    ]),
   )
   if (rows.length === 0) return new Map()
-  const inserted = await sql<{ seq: number; id: string }>`
-    insert into event (id, account_id, service_uuid, type, call_uuid, occurred_at, created_at)
-    select e.value ->> 'id', e.value ->> 'account', e.value ->> 'service', e.value ->> 'type',
-      e.value ->> 'call', cast(e.value ->> 'occurred' as bigint), cast(e.value ->> 'now' as bigint)
-    from ${facts.rowsOf(JSON.stringify(rows), 'e')}
-    where true
-    on conflict (id) do nothing
-    returning seq, id`.execute(trx)
-  return new Map(inserted.rows.map((row) => [row.id, row.seq]))
+  const inserted = await batch<{ seq: number; id: string }>(trx, insertEvent, rows)
+  return new Map(inserted.map((row) => [row.id, row.seq]))
 }
+
+const insertBody = (day: number): Batch => ({
+  columns: { event: 'bigint', body: 'text' },
+  statement: (of, from) => `
+    insert into ${partitionName('event_body', day)} (event_seq, body)
+    select ${of('event')}, ${of('body')} ${from}`,
+})
 
 async function insertBodies(
   trx: Trx,
-  { facts, days }: ProcedureContext,
+  { facts, days, batch }: ProcedureContext,
   bodies: readonly NewBody[],
 ): Promise<void> {
   for (const [day, ofDay] of Map.groupBy(bodies, (body) => body.day)) {
@@ -167,28 +187,38 @@ async function insertBodies(
       await makePartitions(trx, facts, day)
       days.add(day)
     }
-    await sql`
-      insert into ${sql.table(partitionName('event_body', day))} (event_seq, body)
-      select cast(e.value ->> 'event' as bigint), e.value ->> 'body'
-      from ${facts.rowsOf(JSON.stringify(ofDay), 'e')}`.execute(trx)
+    const rows = ofDay.map(({ event, body }) => [event, body])
+    await batch(trx, insertBody(day), rows)
   }
+}
+
+const insertDelivery: Batch = {
+  columns: {
+    account: 'text',
+    webhook: 'text',
+    event: 'bigint',
+    day: 'integer',
+    call: 'text',
+    due: 'bigint',
+    now: 'bigint',
+  },
+  statement: (of, from) => `
+    insert into delivery
+      (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
+       created_at)
+    select ${of('account')}, ${of('webhook')}, ${of('event')}, ${of('day')}, ${of('call')},
+      'pending', 0, ${of('due')}, 0, ${of('now')}
+    ${from}`,
 }
 
 /** In the order of the events: `delivery.seq` is what the order within a call goes by. */
 async function insertDeliveries(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { facts, batch }: ProcedureContext,
   deliveries: readonly NewDelivery[],
 ): Promise<void> {
-  await sql`
-    insert into delivery
-      (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
-       created_at)
-    select e.value ->> 'account', e.value ->> 'webhook', cast(e.value ->> 'event' as bigint),
-      cast(e.value ->> 'day' as integer), e.value ->> 'call', 'pending', 0,
-      cast(e.value ->> 'due' as bigint), 0,
-      cast(e.value ->> 'now' as bigint)
-    from ${facts.rowsOf(JSON.stringify(deliveries), 'e')}`.execute(trx)
+  const rows = deliveries.map((d) => [d.account, d.webhook, d.event, d.day, d.call, d.due, d.now])
+  await batch(trx, insertDelivery, rows)
 
   const due = new Map<string, number>()
   for (const d of deliveries) due.set(d.webhook, Math.min(d.due, due.get(d.webhook) ?? d.due))

@@ -16,6 +16,7 @@
 import { randomBytes } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
+import type { Batch } from '#server/store/batch.ts'
 import { earliestDue } from '#server/store/lanes.ts'
 import { bodyIn, readBodies } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -262,23 +263,26 @@ function leasesOf(
   }))
 }
 
+const leaseDelivery: Batch = {
+  columns: { seq: 'bigint', claim: 'text', until: 'bigint' },
+  statement: (of, from) => `
+    update delivery set state = 'leased', claim_id = ${of('claim')}, lease_until = ${of('until')}
+    ${from}
+    where delivery.seq = ${of('seq')}`,
+}
+
 async function lease(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { batch }: ProcedureContext,
   leases: readonly Lease[],
   now: number,
 ): Promise<void> {
-  const rows = leases.map(({ deliverySeq, webhook }) => ({
-    seq: deliverySeq,
-    until: now + webhook.timeoutMs + leaseSpareMs,
-  }))
-  await sql`
-    update delivery set state = 'leased', claim_id = ${leases[0]?.claimId ?? ''}, lease_until = e.until
-    from (
-      select cast(r.value ->> 'seq' as bigint) as seq, cast(r.value ->> 'until' as bigint) as until
-      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
-    ) as e
-    where delivery.seq = e.seq`.execute(trx)
+  const rows = leases.map(({ deliverySeq, claimId, webhook }) => [
+    deliverySeq,
+    claimId,
+    now + webhook.timeoutMs + leaseSpareMs,
+  ])
+  await batch(trx, leaseDelivery, rows)
 }
 
 async function moveOn(

@@ -113,7 +113,7 @@ export function wellFormedText(text: string): string {
 }
 
 /** The same for what JSON.stringify made: it escapes both, and whole pairs never. */
-function wellFormedJson(json: string): string {
+export function wellFormedJson(json: string): string {
   if (!json.includes('\\u')) return json
   return json.replaceAll(/\\(?:u[0-9a-f]{4}|.)/g, (escaped) =>
     escaped === '\\u0000' || escaped.startsWith('\\ud') ? '\uFFFD' : escaped,

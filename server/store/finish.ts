@@ -9,6 +9,7 @@ import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import type { NextState } from '#server/domain/next-state.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
+import type { Batch, BatchColumns, Value } from '#server/store/batch.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain } from '#server/store/lanes.ts'
 import { partitionName } from '#server/store/partitions.ts'
@@ -75,89 +76,126 @@ export async function finishInto(
   return finishes.map((finish) => seqs.has(finish.deliverySeq))
 }
 
+const moveDelivery: Batch = {
+  columns: {
+    seq: 'bigint',
+    claim: 'text',
+    state: 'text',
+    due: 'bigint',
+    finished: 'bigint',
+    status: 'integer',
+    error: 'text',
+  },
+  statement: (of, from) => `
+    update delivery set state = ${of('state')}, due_at = ${of('due')}, finished_at = ${of('finished')},
+      turn = case when ${of('state')} = 'pending' then 1 else turn end,
+      attempts = attempts + 1, round_attempts = round_attempts + 1,
+      last_status = ${of('status')}, last_error = ${of('error')}, claim_id = null, lease_until = null
+    ${from}
+    where delivery.seq = ${of('seq')} and delivery.state = 'leased'
+      and delivery.claim_id = ${of('claim')}
+    returning delivery.seq`,
+}
+
 /** The numbers of the deliveries that were still leased to these claims. */
 async function moveDeliveries(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { batch }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<ReadonlySet<number>> {
-  const rows = finishes.map(({ deliverySeq, claimId, next, now, attempt: { outcome } }) => ({
-    seq: deliverySeq,
-    claim: claimId,
-    state: next.state,
-    due: next.state === 'pending' ? next.dueAt : now,
-    finished: next.state === 'pending' ? null : now,
-    status: outcome.statusCode,
-    error: outcome.error,
-  }))
-  const moved = await sql<{ seq: number }>`
-    update delivery set state = e.state, due_at = e.due, finished_at = e.finished,
-      turn = case when e.state = 'pending' then 1 else turn end,
-      attempts = attempts + 1, round_attempts = round_attempts + 1,
-      last_status = e.status, last_error = e.error, claim_id = null, lease_until = null
-    from (
-      select cast(r.value ->> 'seq' as bigint) as number, r.value ->> 'claim' as claim,
-        r.value ->> 'state' as state, cast(r.value ->> 'due' as bigint) as due,
-        cast(r.value ->> 'finished' as bigint) as finished,
-        cast(r.value ->> 'status' as integer) as status, r.value ->> 'error' as error
-      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
-    ) as e
-    where delivery.seq = e.number and delivery.state = 'leased' and delivery.claim_id = e.claim
-    returning delivery.seq`.execute(trx)
-  return new Set(moved.rows.map((row) => row.seq))
+  const rows = finishes.map(({ deliverySeq, claimId, next, now, attempt: { outcome } }) => [
+    deliverySeq,
+    claimId,
+    next.state,
+    next.state === 'pending' ? next.dueAt : now,
+    next.state === 'pending' ? null : now,
+    outcome.statusCode,
+    outcome.error,
+  ])
+  const moved = await batch<{ seq: number }>(trx, moveDelivery, rows)
+  return new Set(moved.map((row) => row.seq))
 }
+
+const attemptColumns = {
+  seq: 'bigint',
+  started_at: 'bigint',
+  ok: 'integer',
+  status_code: 'integer',
+  error: 'text',
+  error_detail: 'text',
+  method: 'text',
+  url: 'text',
+  request_headers: 'text',
+  request_body: 'text',
+  response_headers: 'text',
+  response_body: 'text',
+  response_truncated: 'integer',
+  remote_address: 'text',
+  http_version: 'text',
+  dns_ms: 'integer',
+  connect_ms: 'integer',
+  tls_ms: 'integer',
+  first_byte_ms: 'integer',
+  duration_ms: 'integer',
+  resend: 'integer',
+  next_try_at: 'bigint',
+  decision: 'text',
+} as const satisfies BatchColumns
+const attemptNames = Object.keys(attemptColumns) as (keyof typeof attemptColumns)[]
+
+const insertAttempt = (day: number): Batch => ({
+  columns: attemptColumns,
+  statement: (of, from) => `
+    insert into ${partitionName('attempt', day)} (${attemptNames.join(', ')})
+    select ${attemptNames.map(of).join(', ')} ${from}`,
+})
 
 async function insertAttempts(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { batch }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<void> {
   for (const [day, ofDay] of Map.groupBy(finishes, (finish) => finish.eventDay)) {
-    const rows = ofDay.map(attemptRow)
-    await sql`
-      insert into ${sql.table(partitionName('attempt', day))}
-        (seq, started_at, ok, status_code, error, error_detail, method, url, request_headers,
-         request_body, response_headers, response_body, response_truncated, remote_address,
-         http_version, dns_ms, connect_ms, tls_ms, first_byte_ms, duration_ms, resend,
-         next_try_at, decision)
-      select cast(e.value ->> 'seq' as bigint), cast(e.value ->> 'startedAt' as bigint),
-        cast(e.value ->> 'ok' as integer), cast(e.value ->> 'statusCode' as integer),
-        e.value ->> 'error', e.value ->> 'errorDetail', e.value ->> 'method', e.value ->> 'url',
-        e.value ->> 'requestHeaders', e.value ->> 'requestBody', e.value ->> 'responseHeaders',
-        e.value ->> 'responseBody', cast(e.value ->> 'responseTruncated' as integer),
-        e.value ->> 'remoteAddress', e.value ->> 'httpVersion', cast(e.value ->> 'dnsMs' as integer),
-        cast(e.value ->> 'connectMs' as integer), cast(e.value ->> 'tlsMs' as integer),
-        cast(e.value ->> 'firstByteMs' as integer), cast(e.value ->> 'durationMs' as integer),
-        cast(e.value ->> 'resend' as integer), cast(e.value ->> 'next' as bigint),
-        e.value ->> 'decision'
-      from ${facts.rowsOf(JSON.stringify(rows), 'e')}`.execute(trx)
+    const rows = ofDay.map((finish) => {
+      const row = attemptRow(finish)
+      return attemptNames.map((name) => row[name])
+    })
+    await batch(trx, insertAttempt(day), rows)
   }
 }
 
-function attemptRow({ deliverySeq, attempt, next }: Finish) {
+function attemptRow({
+  deliverySeq,
+  attempt,
+  next,
+}: Finish): Record<keyof typeof attemptColumns, Value> {
   const { outcome } = attempt
+  const { timings } = outcome
   return {
     seq: attemptKey(deliverySeq, attempt.number),
-    startedAt: attempt.startedAt,
+    started_at: attempt.startedAt,
     ok: outcome.ok ? 1 : 0,
-    statusCode: outcome.statusCode,
+    status_code: outcome.statusCode,
     error: outcome.error,
-    errorDetail: outcome.errorDetail,
+    error_detail: outcome.errorDetail,
     method: attempt.method,
     url: attempt.url,
-    requestHeaders: JSON.stringify(attempt.requestHeaders),
-    requestBody: attempt.requestBody,
-    responseHeaders:
+    request_headers: JSON.stringify(attempt.requestHeaders),
+    request_body: attempt.requestBody,
+    response_headers:
       outcome.responseHeaders === null ? null : JSON.stringify(outcome.responseHeaders),
     // Neither NUL nor half a surrogate pair is text for a database.
-    responseBody: outcome.responseBody?.toWellFormed().replaceAll('\0', '\uFFFD') ?? null,
-    responseTruncated: outcome.responseTruncated ? 1 : 0,
-    remoteAddress: outcome.remoteAddress,
-    httpVersion: outcome.httpVersion,
-    ...outcome.timings,
-    durationMs: outcome.durationMs,
+    response_body: outcome.responseBody?.toWellFormed().replaceAll('\0', '\uFFFD') ?? null,
+    response_truncated: outcome.responseTruncated ? 1 : 0,
+    remote_address: outcome.remoteAddress,
+    http_version: outcome.httpVersion,
+    dns_ms: timings.dnsMs,
+    connect_ms: timings.connectMs,
+    tls_ms: timings.tlsMs,
+    first_byte_ms: timings.firstByteMs,
+    duration_ms: outcome.durationMs,
     resend: attempt.resend,
-    next: next.state === 'pending' ? next.dueAt : null,
+    next_try_at: next.state === 'pending' ? next.dueAt : null,
     decision: next.decision,
   }
 }

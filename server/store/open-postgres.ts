@@ -9,6 +9,7 @@
  */
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
+import { runTogether } from '#server/store/batch.ts'
 import type { OpenDatabase } from '#server/store/database.ts'
 import { postgresFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
@@ -70,6 +71,7 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
   }
   const context: ProcedureContext = {
     facts: postgresFacts,
+    batch: runTogether,
     matching: createMatchingCache(),
     days: new Set(),
   }

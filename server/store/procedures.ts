@@ -1,4 +1,5 @@
 import { type Acceptance, type Accepted, acceptInto } from '#server/store/accept.ts'
+import type { RunBatch } from '#server/store/batch.ts'
 import { type Claim, type ClaimRequest, claimInto } from '#server/store/claim.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import { type Finish, finishInto } from '#server/store/finish.ts'
@@ -8,6 +9,7 @@ import type { Db, Trx } from '#server/store/store.ts'
 /** What the transactions of the hot path know beside the database. */
 export interface ProcedureContext {
   readonly facts: DialectFacts
+  readonly batch: RunBatch
   readonly matching: MatchingCache
   /** Days whose partitions are known to be there. */
   readonly days: Set<number>
@@ -29,7 +31,7 @@ export type ProcedureResult<N extends ProcedureName> = ProcedureTypes[N]['result
  * The transactions of the hot path. They run where the connection is: on SQLite in the thread of the write connection,
  * so that a transaction of eight statements is one message there and back, and the event loop is free for the network.
  */
-const procedures: {
+export const procedures: {
   readonly [N in ProcedureName]: (
     trx: Trx,
     context: ProcedureContext,
@@ -49,9 +51,13 @@ export async function runProcedure<N extends ProcedureName>(
       .transaction()
       .execute(async (trx) => await procedures[name](trx, context, request))
   } catch (error) {
-    // It may hold what this transaction changed and then did not commit.
-    context.matching.accounts.clear()
-    context.days.clear()
+    forget(context)
     throw error
   }
+}
+
+/** After a transaction that was not committed: what is known may be what it changed. */
+export function forget({ matching, days }: ProcedureContext): void {
+  matching.accounts.clear()
+  days.clear()
 }

@@ -1,11 +1,14 @@
+import type { SQLInputValue } from 'node:sqlite'
 import { Kysely } from 'kysely'
+import { type Batch, perRow, type RunBatch, type Value } from '#server/store/batch.ts'
 import { sqliteFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
 import {
+  forget,
   type ProcedureContext,
   type ProcedureRequest,
-  runProcedure,
+  procedures,
 } from '#server/store/procedures.ts'
 import type { Tables } from '#server/store/schema.ts'
 import {
@@ -18,10 +21,13 @@ import type {
   StatementRequest,
   StatementResult,
 } from '#server/store/sqlite-protocol.ts'
+import type { Trx } from '#server/store/store.ts'
 
 /** The connection of this thread, as `sqlite-worker.ts` has it. */
 interface OwnConnection {
+  readonly begin: (durability: Durability) => void
   readonly run: (request: Omit<StatementRequest, 'id'>) => StatementResult
+  readonly runEach: (sql: string, rows: readonly (readonly SQLInputValue[])[]) => unknown[]
   readonly rollback: () => void
 }
 
@@ -29,17 +35,22 @@ interface OwnConnection {
  * Runs whole transactions in the thread of the connection. Between their statements nothing but promises is awaited, so
  * that no other message comes in between.
  */
-export function serveProcedures({ run, rollback }: OwnConnection) {
+export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection) {
   const sqlite: SqliteConnection = {
     run: async (statement) => run(statement),
     rollback: async () => rollback(),
   }
-  const turnstile = createTurnstile()
-  const open = (durability: Durability) =>
-    new Kysely<Tables>({ dialect: sqliteDialect(sqlite, turnstile, durability) })
-  const databases = { durable: open('durable'), relaxed: open('relaxed') }
+  // Within the transaction that is begun here; "durable" would say how Kysely begins one, and it never does.
+  const dialect = sqliteDialect(sqlite, createTurnstile(), 'durable')
+  const trx = new Kysely<Tables>({ dialect }) as Trx
+  const batch: RunBatch = async <R>(
+    _trx: Trx,
+    one: Batch,
+    rows: readonly (readonly Value[])[],
+  ): Promise<readonly R[]> => runEach(perRow(one), rows) as R[]
   const context: ProcedureContext = {
     facts: sqliteFacts,
+    batch,
     matching: createMatchingCache(),
     days: new Set(),
   }
@@ -47,6 +58,15 @@ export function serveProcedures({ run, rollback }: OwnConnection) {
   return async ({ call, durability, request }: CallRequest): Promise<unknown> => {
     // The side of the event loop gives each procedure the request of its own type.
     const own = request as ProcedureRequest<typeof call>
-    return await runProcedure(databases[durability], context, call, own)
+    begin(durability)
+    try {
+      const result = await procedures[call](trx, context, own as never)
+      run({ begin: null, sql: 'commit', parameters: [] })
+      return result
+    } catch (error) {
+      rollback()
+      forget(context)
+      throw error
+    }
   }
 }

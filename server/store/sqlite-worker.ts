@@ -5,7 +5,7 @@
  * Statements and whole transactions are run in the order in which they come. Whoever sends them keeps those apart that
  * do not belong together.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Durability } from '#server/store/durability.ts'
 import type { serveProcedures } from '#server/store/sqlite-procedures.ts'
@@ -115,6 +115,17 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
     return { rows: [], changes: Number(done.changes), insertedKey: Number(done.lastInsertRowid) }
   }
 
+  /** The same statement for each of the rows, within a transaction that has begun. */
+  function runEach(sql: string, rows: readonly (readonly SQLInputValue[])[]): unknown[] {
+    const { statement, returnsRows } = prepare(sql)
+    const returned: unknown[] = []
+    for (const row of rows) {
+      if (returnsRows) for (const one of statement.all(...row)) returned.push(one)
+      else statement.run(...row)
+    }
+    return returned
+  }
+
   function close(): void {
     prepared.clear()
     db.close()
@@ -125,7 +136,7 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
     if (db.isTransaction) db.exec('rollback')
   }
 
-  return { run, rollback, close }
+  return { begin, run, runEach, rollback, close }
 }
 
 type Statements = ReturnType<typeof serveStatements>
