@@ -11,7 +11,7 @@ import { DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
 import { listQuery, pageOf, pageQuery } from '#contracts/page.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
-import { Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
+import { Service, ServiceChange, ServiceDraft, ShownService } from '#contracts/service.ts'
 import { TestCall } from '#contracts/test-call.ts'
 import { Webhook, WebhookChange, WebhookDraft, WebhookSecret } from '#contracts/webhook.ts'
 
@@ -125,7 +125,7 @@ export const api = {
     summary: 'Create a service: one PBX of your account.',
     body: ServiceDraft,
     status: 201,
-    answer: Service,
+    answer: ShownService,
     idempotent: true,
     versionOf: Service,
     problems: ['name_taken'],
@@ -136,16 +136,16 @@ export const api = {
     tag: 'Services',
     summary: 'List your services with their UUIDs.',
     query: z.strictObject({ ...pageQuery }),
-    answer: pageOf(Service),
+    answer: pageOf(ShownService),
     problems: ['invalid_cursor'],
   }),
   getService: route({
     method: 'GET',
     path: '/api/v1/services/:uuid',
     tag: 'Services',
-    summary: 'Read a service.',
+    summary: 'Read a service, and how its PBX is doing.',
     params: serviceParams,
-    answer: Service,
+    answer: ShownService,
     versionOf: Service,
     problems: ['not_found'],
   }),
@@ -156,7 +156,7 @@ export const api = {
     summary: 'Change a service, for example its Applications switch.',
     params: serviceParams,
     body: ServiceChange,
-    answer: Service,
+    answer: ShownService,
     versionOf: Service,
     problems: ['not_found', 'name_taken', 'precondition_failed'],
   }),
@@ -184,7 +184,8 @@ export const api = {
     method: 'PUT',
     path: '/api/v1/services/:uuid/pbx',
     tag: 'Services',
-    summary: 'Replace the PBX document of a managed PBX.',
+    summary:
+      'Replace the PBX document of a managed PBX. The status of the service tells when it is applied, or why not.',
     params: serviceParams,
     body: PbxDocument,
     answer: PbxDocument,

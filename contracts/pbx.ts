@@ -290,7 +290,8 @@ const shape = {
     .string()
     .regex(/^[a-z][a-z0-9-]{0,30}$/, 'must begin with a letter, then a-z, 0-9 and -')
     .meta({
-      description: 'System name: part of every channel’s unique id. A change restarts the PBX.',
+      description:
+        'System name: part of every channel’s unique id. A change restarts the PBX after its last call.',
     }),
   default_ring_seconds: seconds(1, 600).default(20).meta({ unit: 's' }),
   users: z.array(PbxUser).max(5000).default([]),

@@ -83,7 +83,34 @@ export type ServiceDraft = z.infer<typeof ServiceDraft>
 export const ServiceChange = z.strictObject(settings).partial().meta({ id: 'ServiceChange' })
 export type ServiceChange = z.infer<typeof ServiceChange>
 
-/** As the API shows it: the AMI secret is never shown again. */
+export const ServiceStatus = z
+  .object({
+    pbx: z
+      .enum(['starting', 'up', 'waiting_for_document', 'down'])
+      .meta({ description: 'A PBX that is down is tried again and again.' }),
+    since: Timestamp,
+    reason: z.string().nullable().meta({ description: 'Why it is down.' }),
+    document: z
+      .object({
+        state: z.enum(['pending', 'applied', 'rejected']).meta({
+          description:
+            'What became of the PBX document. Pending or rejected, the one before it is in force.',
+        }),
+        since: Timestamp,
+        reason: z.string().nullable().meta({ description: 'Why the PBX refused it.' }),
+        restart_needed: z.boolean().meta({
+          description:
+            'Part of it needs a restart of the PBX, which comes with the end of the last call.',
+        }),
+      })
+      .nullable()
+      .meta({ description: 'Null: there is none, or somebody else configures the PBX.' }),
+    test_calls: z.boolean().meta({ description: 'It is the demo PBX: test calls can be placed.' }),
+  })
+  .meta({ id: 'ServiceStatus' })
+export type ServiceStatus = z.infer<typeof ServiceStatus>
+
+/** As it is stored; secrets are never shown again. Its ETag is that of these fields. */
 export const Service = z
   .object({
     uuid: z.uuid(),
@@ -94,3 +121,7 @@ export const Service = z
   })
   .meta({ id: 'Service' })
 export type Service = z.infer<typeof Service>
+
+/** As the API shows it: with how its PBX is doing at this moment. */
+export const ShownService = Service.extend({ status: ServiceStatus }).meta({ id: 'ShownService' })
+export type ShownService = z.infer<typeof ShownService>

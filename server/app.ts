@@ -187,9 +187,16 @@ async function openDemo(
   }
 }
 
+/** The phones of a service that is the demo; null: it is not, or they are not up. */
+function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
+  if (demo === null || demo.serviceUuid !== uuid || 'because' in demo.world) return null
+  return demo.world
+}
+
 async function placeTestCall(demo: Demo | null, uuid: string, call: TestCall): Promise<boolean> {
-  if (demo === null || demo.serviceUuid !== uuid || 'because' in demo.world) return false
-  await demo.world.placeTestCall({
+  const world = worldOf(demo, uuid)
+  if (world === null) return false
+  await world.placeTestCall({
     from: call.from,
     to: call.to,
     ...(call.from_name !== undefined && { fromName: call.from_name }),
@@ -220,6 +227,8 @@ export async function openApp(opening: Opening): Promise<App> {
       if (services === null) changedEarly.add(uuid)
       else services.changed(uuid)
     },
+    pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
+    takesTestCalls: (uuid: string) => worldOf(demo, uuid) !== null,
     placeTestCall: (uuid: string, call: TestCall) => placeTestCall(demo, uuid, call),
     open: () => open,
   }

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { eventTypes } from '#contracts/events/catalogue.ts'
+import type { Page } from '#contracts/page.ts'
+import type { ShownService } from '#contracts/service.ts'
 import { openApp } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { type DemoReceiver, startDemoReceiver } from '#server/cli/demo-receiver.ts'
@@ -127,15 +129,17 @@ function apiAt(url: string, key: string): Api {
 }
 
 async function demoService(api: Api): Promise<string> {
-  const { items } = await api<{ items: { uuid: string; name: string }[] }>('GET', '/services')
-  const service = items.find(({ name }) => name === 'headoffice')
-  if (service === undefined) {
-    throw new StartError(
-      'demo_failed',
-      'This data folder has no demo PBX; set OFFHOOK_DATA to a new folder for the demo.',
-    )
+  for (let cursor = ''; ; ) {
+    const page = await api<Page<ShownService>>('GET', `/services?limit=100${cursor}`)
+    const service = page.items.find(({ status }) => status.test_calls)
+    if (service !== undefined) return service.uuid
+    if (page.next_cursor === null) break
+    cursor = `&cursor=${page.next_cursor}`
   }
-  return service.uuid
+  throw new StartError(
+    'demo_failed',
+    'This data folder has no demo PBX, or its phones are not up; set OFFHOOK_DATA to a new folder for the demo.',
+  )
 }
 
 async function tell(

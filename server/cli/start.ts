@@ -7,7 +7,7 @@ import type { Config } from '#server/config.ts'
 import { openDataFolder } from '#server/data-folder.ts'
 import { openLog } from '#server/log.ts'
 import { aborted } from '#server/pipeline/pause.ts'
-import type { PbxState } from '#server/pipeline/service-runner.ts'
+import type { PbxState } from '#server/pipeline/pbx-state.ts'
 
 export const startHelp = `offhook start
 

@@ -1,6 +1,7 @@
 import type { TestCall } from '#contracts/test-call.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
+import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** What the routes work with. */
@@ -13,6 +14,10 @@ export interface RouteDeps {
   readonly servicesChanged: (serviceUuid: string) => void
   /** Places a call on the demo PBX. False: the service is not the demo, or its phones are not up. */
   readonly placeTestCall: (serviceUuid: string, call: TestCall) => Promise<boolean>
+  /** How the PBX of a service is doing; null: it does not run here, or not yet. */
+  readonly pbxState: (serviceUuid: string) => PbxState | null
+  /** Whether `placeTestCall` can place one. */
+  readonly takesTestCalls: (serviceUuid: string) => boolean
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean
 }

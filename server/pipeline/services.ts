@@ -1,17 +1,16 @@
 /** All services of all accounts, running; follows what is created, changed and deleted. */
 import type { Service } from '#contracts/service.ts'
-import {
-  type PbxState,
-  type ServiceRunner,
-  type ServiceRunnerDeps,
-  startService,
-} from '#server/pipeline/service-runner.ts'
+import type { PbxState } from '#server/pipeline/pbx-state.ts'
+import type { ServiceRunnerDeps } from '#server/pipeline/running-service.ts'
+import { type ServiceRunner, startService } from '#server/pipeline/service-runner.ts'
 import { listServicesInside, type ServiceInside } from '#server/store/services.ts'
 
 export interface RunningServices {
   /** After a service or its PBX document was created, changed or deleted. */
   readonly changed: (uuid: string) => void
   readonly states: () => readonly { readonly service: Service; readonly pbx: PbxState }[]
+  /** Null: it does not run here, or not yet. */
+  readonly stateOf: (uuid: string) => PbxState | null
   readonly close: () => Promise<void>
 }
 
@@ -44,7 +43,7 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
       return
     }
     known.inside = inside
-    await known.runner.update(inside)
+    known.runner.update(inside)
   }
 
   const first = await listServicesInside(deps.store)
@@ -71,6 +70,7 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
         service: inside.service,
         pbx: runner.state(),
       })),
+    stateOf: (uuid) => running.get(uuid)?.runner.state() ?? null,
     close: async () => {
       closed = true
       await turn

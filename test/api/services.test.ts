@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Service } from '#contracts/service.ts'
+import { type Service, ShownService } from '#contracts/service.ts'
 import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
 import { listServicesInside } from '#server/store/services.ts'
 import { type Api, startApi } from './start-api.ts'
@@ -25,16 +25,18 @@ async function createService(name: string, draft: object = managed(name)) {
 
 test('a service is created with its defaults, read, listed, changed and deleted', async () => {
   const created = await createService('office')
-  expect(Service.parse(created.body)).toEqual(created.body)
+  expect(ShownService.parse(created.body)).toEqual(created.body)
   expect(created.body).toMatchObject({ type: 'hosted_pbx', applications_enabled: false })
-  expect((await server.anna.request('GET', created.address)).body).toEqual(created.body)
+  const { status: _now, ...asCreated } = created.body
+  expect((await server.anna.request('GET', created.address)).body).toMatchObject(asCreated)
 
   const changed = await server.anna.request('PATCH', created.address, {
     body: { applications_enabled: true },
   })
   expect(changed.body).toMatchObject({ applications_enabled: true, friendly_name: 'Head office' })
   const list = await server.anna.request('GET', '/api/v1/services')
-  expect(list.body.items).toContainEqual(changed.body)
+  const { status: _then, ...asChanged } = changed.body
+  expect(list.body.items).toContainEqual(expect.objectContaining(asChanged))
 
   expect((await server.anna.request('DELETE', created.address)).status).toBe(204)
   expect((await server.anna.request('GET', created.address)).status).toBe(404)
@@ -68,8 +70,14 @@ test('the service of another account does not exist', async () => {
     expect((await server.bert.request(method, address, options)).body.code).toBe('not_found')
   }
   expect((await server.bert.request('GET', `${address}/pbx`)).body.code).toBe('not_found')
-  expect((await server.bert.request('GET', '/api/v1/services')).body.items).not.toContainEqual(body)
-  expect((await server.anna.request('GET', address)).body).toEqual(body)
+  const others: readonly Service[] = (await server.bert.request('GET', '/api/v1/services')).body
+    .items
+  expect(others.map(({ uuid }) => uuid)).not.toContain(body.uuid)
+  const { updated_at, friendly_name } = body
+  expect((await server.anna.request('GET', address)).body).toMatchObject({
+    updated_at,
+    friendly_name,
+  })
 })
 
 test('the AMI secret is never shown, and survives a change that sends it back hidden', async () => {
@@ -224,6 +232,31 @@ test('a mask where no secret is stored is told by its field', async () => {
     code: 'invalid_input',
     errors: [{ field: 'connection.ami.secret' }],
   })
+})
+
+test('a service tells how its PBX is doing, without becoming another version of itself', async () => {
+  const { address, body, headers } = await createService('told')
+  expect(body.status).toMatchObject({ pbx: 'starting', document: null, test_calls: false })
+  const why = 'The PBX did not take the new extensions.conf.'
+  const document = { is: 'rejected', since: 2_000, because: why, restartNeeded: false } as const
+  server.states.set(body.uuid, { is: 'up', since: 1_000, because: null, document })
+  const read = await server.anna.request('GET', address)
+  expect(read.body.status).toEqual({
+    pbx: 'up',
+    since: '1970-01-01T00:00:01.000Z',
+    reason: null,
+    document: {
+      state: 'rejected',
+      since: '1970-01-01T00:00:02.000Z',
+      reason: why,
+      restart_needed: false,
+    },
+    test_calls: false,
+  })
+  expect(read.headers.get('etag')).toBe(headers.get('etag'))
+  server.states.set(body.uuid, { is: 'down', since: 3_000, because: 'closed', document })
+  const later = await server.anna.request('GET', address)
+  expect(later.body.status).toMatchObject({ pbx: 'down', reason: 'closed' })
 })
 
 test('a PBX that somebody else configures takes no document', async () => {

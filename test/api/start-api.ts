@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { Problem } from '#contracts/problem.ts'
 import { serveApi } from '#server/http/serve-api.ts'
+import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
@@ -37,6 +38,8 @@ export interface Api extends AsyncDisposable {
   readonly bert: Client
   /** UUIDs of services that the routes reported as changed. */
   readonly servicesChanged: readonly string[]
+  /** How the PBXs of services are doing, by UUID; to be set by tests. */
+  readonly states: Map<string, PbxState>
   /** The lines of the log so far. */
   readonly log: () => readonly Record<string, unknown>[]
   readonly setOpen: (open: boolean) => void
@@ -82,6 +85,7 @@ export async function startApi(): Promise<Api> {
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const changed: string[] = []
+  const states = new Map<string, PbxState>()
   let open = true
   const server = parts.adopt(
     serveApi(
@@ -90,6 +94,8 @@ export async function startApi(): Promise<Api> {
         idempotencyKeys: idempotencyKeysIn(store, Date.now),
         now: Date.now,
         servicesChanged: (uuid) => void changed.push(uuid),
+        pbxState: (uuid) => states.get(uuid) ?? null,
+        takesTestCalls: () => false,
         placeTestCall: async () => false,
         open: () => open,
       },
@@ -109,6 +115,7 @@ export async function startApi(): Promise<Api> {
     anna,
     bert,
     servicesChanged: changed,
+    states,
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     setOpen: (value) => {
       open = value

@@ -1,5 +1,6 @@
 import { api } from '#contracts/api.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
+import type { Service, ServiceStatus } from '#contracts/service.ts'
 import { hideDocumentSecrets, restoreDocumentSecrets } from '#server/domain/hidden-secrets.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
@@ -13,33 +14,56 @@ import {
   getService,
   listServices,
 } from '#server/store/services.ts'
+import { isoOf } from '#server/store/times.ts'
 
 interface OfService {
   readonly caller: Caller
   readonly params: { readonly uuid: string }
 }
 
+function statusOf(deps: RouteDeps, uuid: string): ServiceStatus {
+  const state = deps.pbxState(uuid)
+  const test_calls = deps.takesTestCalls(uuid)
+  if (state === null)
+    return { pbx: 'starting', since: isoOf(deps.now()), reason: null, document: null, test_calls }
+  const { is, since, because, document } = state
+  return {
+    pbx: is,
+    since: isoOf(since),
+    reason: because,
+    document: document && {
+      state: document.is,
+      since: isoOf(document.since),
+      reason: document.because,
+      restart_needed: document.restartNeeded,
+    },
+    test_calls,
+  }
+}
+
 export function serveServices(serving: Serving, deps: RouteDeps): void {
   const { store, now, servicesChanged } = deps
+  const shown = (service: Service) => ({ ...service, status: statusOf(deps, service.uuid) })
   const read = async ({ caller, params }: OfService) =>
     found(await getService(store, caller.id, params.uuid))
 
   serve(serving, api.createService, async ({ caller, body }) => {
     const service = await createService(store, caller.id, body, now())
     servicesChanged(service.uuid)
-    return service
+    return shown(service)
   })
   serve(serving, api.listServices, async ({ caller, query }) => {
-    return await listServices(store, caller.id, query)
+    const page = await listServices(store, caller.id, query)
+    return { ...page, items: page.items.map(shown) }
   })
-  serve(serving, api.getService, read)
+  serve(serving, api.getService, async (input) => shown(await read(input)))
   serve(
     serving,
     api.changeService,
     async ({ caller, params, body }) => {
       const service = found(await changeService(store, caller.id, params.uuid, body, now()))
       servicesChanged(service.uuid)
-      return service
+      return shown(service)
     },
     read,
   )
