@@ -17,7 +17,7 @@ import {
   speedOf,
   yardstickRound,
 } from '#bench/rounds.ts'
-import { scratchFolder } from '#bench/scratch-folder.ts'
+import { type Database, scratchFolder } from '#bench/scratch-folder.ts'
 import { benchSecret, signedRequests } from '#bench/signed-requests.ts'
 import { median, rounded, spreadOf } from '#bench/statistics.ts'
 import type { YardstickHandlers } from '#bench/yardstick-process.ts'
@@ -79,7 +79,7 @@ export async function backlog({ quick, tell }: BenchOptions): Promise<BenchResul
 
 /** Everything is accepted while nothing is delivered, as in an outage of all receivers. */
 async function fill(
-  database: string,
+  database: Database,
   urls: readonly string[],
   wanted: number,
   tell: BenchOptions['tell'],

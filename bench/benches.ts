@@ -3,7 +3,7 @@ import type { Bench } from '#bench/bench.ts'
 import { crash } from '#bench/crash.ts'
 import { growth } from '#bench/growth.ts'
 import { isolation } from '#bench/isolation.ts'
-import { throughput } from '#bench/throughput.ts'
+import { throughput, throughputPostgres } from '#bench/throughput.ts'
 
 export const benches: readonly Bench[] = [
   {
@@ -11,6 +11,12 @@ export const benches: readonly Bench[] = [
     title: 'events delivered per second ÷ POST loop, SQLite',
     reach: '>= 0.6',
     run: throughput,
+  },
+  {
+    name: 'throughput-postgres',
+    title: 'the same on PostgreSQL, one node',
+    reach: '>= 0.35',
+    run: throughputPostgres,
   },
   {
     name: 'isolation',

@@ -9,9 +9,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchOptions, BenchResult } from '#bench/bench.ts'
 import { startChild } from '#bench/child.ts'
 import type { EngineHandlers } from '#bench/engine-process.ts'
+import { scratchPostgres } from '#bench/postgres.ts'
 import type { ReceiverHandlers } from '#bench/receiver-process.ts'
 import type { Engine, Receiver } from '#bench/rounds.ts'
-import { scratchFolder } from '#bench/scratch-folder.ts'
+import { type Database, scratchFolder } from '#bench/scratch-folder.ts'
 import { createRandom } from '#bench/seeded-random.ts'
 import { benchSecret } from '#bench/signed-requests.ts'
 
@@ -22,13 +23,15 @@ const offeredAtOnce = 4
 const killWithinMs = 700
 
 export async function crash({ quick, tell }: BenchOptions): Promise<BenchResult> {
-  const kills = quick ? 8 : 50
   await using folder = await scratchFolder()
-  const sqlite = await killed(folder.database('engine'), kills, tell)
-  return { name: 'crash', value: sqlite.lost, unit: 'lost', details: { sqlite } }
+  const sqlite = await killed(folder.database('engine'), quick ? 5 : 50, tell)
+  await using server = await scratchPostgres()
+  const postgres = await killed(server.database, quick ? 3 : 50, tell)
+  const value = sqlite.lost + postgres.lost
+  return { name: 'crash', value, unit: 'lost', details: { sqlite, postgres } }
 }
 
-async function killed(database: string, kills: number, tell: BenchOptions['tell']) {
+async function killed(database: Database, kills: number, tell: BenchOptions['tell']) {
   const seed = Date.now() % 1_000_000
   const random = createRandom(seed)
   await using receiver = startChild<ReceiverHandlers>('receiver-process.ts', import.meta.url)
@@ -75,10 +78,13 @@ interface Source {
   unheard: string[][]
 }
 
-async function create(database: string, origins: readonly string[]): Promise<void> {
+async function create(database: Database, origins: readonly string[]): Promise<void> {
   await using engine = startChild<EngineHandlers>('engine-process.ts', import.meta.url)
   await engine.call('open', database)
-  await engine.call('create', { webhooks: origins.map((origin) => ({ url: `${origin}/ok` })) })
+  // On PostgreSQL the leases of a dead node run out with the time of an attempt.
+  const settings = { timeout_seconds: 5 }
+  const webhooks = origins.map((origin) => ({ url: `${origin}/ok`, settings }))
+  await engine.call('create', { webhooks })
   await engine.call('close', undefined)
 }
 
@@ -113,7 +119,7 @@ function newCalls(source: Source): string[] {
 }
 
 /** Lets the last engine finish in peace, and says what is missing then. */
-async function settle(database: string, receiver: Receiver, source: Source) {
+async function settle(database: Database, receiver: Receiver, source: Source) {
   await using engine = startChild<EngineHandlers>('engine-process.ts', import.meta.url)
   await engine.call('reopen', database)
   await engine.call('start', undefined)

@@ -9,6 +9,7 @@ import { serve } from '#bench/child.ts'
 import { nowMs } from '#bench/clock.ts'
 import { callTypes, type EventOwner, eventsOfCall } from '#bench/event-source.ts'
 import { type FillRequest, fillLog } from '#bench/fill-log.ts'
+import type { Database } from '#bench/scratch-folder.ts'
 import { benchSecret } from '#bench/signed-requests.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { ServiceDraft } from '#contracts/service.ts'
@@ -166,8 +167,8 @@ async function createOne(
 }
 
 const handlers = {
-  async open(url: string): Promise<void> {
-    store = await openStore({ url })
+  async open(database: Database): Promise<void> {
+    store = await openStore(database)
   },
   /** On an open, empty database. */
   async create({ webhooks, perAccount = webhooks.length }: EngineSetup): Promise<void> {
@@ -179,8 +180,8 @@ const handlers = {
     owners = made
   },
   /** On a database that was created before. */
-  async reopen(url: string): Promise<void> {
-    store = await openStore({ url })
+  async reopen(database: Database): Promise<void> {
+    store = await openStore(database)
     const rows = await store.read
       .selectFrom('service')
       .innerJoin('account', 'account.id', 'service.account_id')

@@ -7,6 +7,7 @@ import { loadavg } from 'node:os'
 import type { BenchOptions, BenchResult } from '#bench/bench.ts'
 import { startChild } from '#bench/child.ts'
 import type { EngineHandlers } from '#bench/engine-process.ts'
+import { scratchPostgres } from '#bench/postgres.ts'
 import type { ReceiverHandlers } from '#bench/receiver-process.ts'
 import type { ServerKind } from '#bench/receiver-servers.ts'
 import {
@@ -17,7 +18,7 @@ import {
   wholeBatches,
   yardstickRound,
 } from '#bench/rounds.ts'
-import { scratchFolder } from '#bench/scratch-folder.ts'
+import { type Database, scratchFolder } from '#bench/scratch-folder.ts'
 import { signedRequests } from '#bench/signed-requests.ts'
 import { rounded, spreadOf } from '#bench/statistics.ts'
 import type { YardstickHandlers, YardstickRun } from '#bench/yardstick-process.ts'
@@ -33,13 +34,20 @@ export async function throughput(options: BenchOptions): Promise<BenchResult> {
   return { name: 'throughput', value, unit: '× yardstick', details: { ...details, ...lean } }
 }
 
+/** The same on PostgreSQL, which has the machine's two cores with them. */
+export async function throughputPostgres(options: BenchOptions): Promise<BenchResult> {
+  await using server = await scratchPostgres()
+  const { value, details } = await measure(server.database, 'http', options)
+  return { name: 'throughput-postgres', value, unit: '× yardstick', details }
+}
+
 async function onSqlite(kind: ServerKind, options: BenchOptions): Promise<Measured> {
   await using folder = await scratchFolder()
   return await measure(folder.database('engine'), kind, options)
 }
 
 async function measure(
-  url: string,
+  database: Database,
   kind: ServerKind,
   { quick, tell }: BenchOptions,
 ): Promise<Measured> {
@@ -50,7 +58,7 @@ async function measure(
   const origins = await receiver.call('listen', { count: receivers, kind })
   const urls = origins.map((origin) => `${origin}/ok`)
   await yardstick.call('setUp', { urls, connections, requests: signedRequests() })
-  await engine.call('open', url)
+  await engine.call('open', database)
   await engine.call('create', { webhooks: urls.map((to) => ({ url: to })) })
   await engine.call('start', undefined)
 
