@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
-// Three projects: `unit` is pure or needs only files and loopback sockets; `postgres` starts a PostgreSQL for its files,
-// which are named *.postgres.test.ts; `asterisk` boots real PBXs. Its files run three
-// at a time, for calls mostly wait, and after the unit tests, whose load would make phones late.
+// Four projects: `unit` is pure or needs only files and loopback sockets; `postgres` starts a PostgreSQL for its files,
+// which are named *.postgres.test.ts; `asterisk` boots real PBXs; `chaos` harms a running Offhook. The files of `asterisk`
+// run three at a time, for calls mostly wait, and after the unit tests, whose load would make phones late; those of
+// `chaos` come last and one by one, since they look at memory and at delays.
 export default defineConfig({
   test: {
     projects: [
@@ -39,6 +40,16 @@ export default defineConfig({
           globalSetup: ['test/asterisk/global-setup.ts'],
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

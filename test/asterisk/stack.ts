@@ -83,7 +83,7 @@ export async function createService(
 /** A webhook that every event of the service fires; null: of every service, also of those to come. */
 export async function createWebhook(
   offhook: OffhookProcess,
-  receiver: Receiver,
+  receiver: Pick<Receiver, 'url'>,
   service: Service | null,
   settings: Partial<WebhookDraft>,
 ): Promise<CreatedWebhook> {

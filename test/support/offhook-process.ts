@@ -20,6 +20,8 @@ export interface OffhookProcess extends AsyncDisposable {
   readonly url: string
   /** Its data folder: new, and removed when disposed of. */
   readonly dataFolder: string
+  /** Its process id; undefined while it does not run. */
+  readonly pid: () => number | undefined
   /** Calls the API with the first API key; gives the parsed answer, throws on any status that is not 2xx. */
   readonly api: <T>(method: string, path: string, body?: unknown) => Promise<T>
   /** kill -9: nothing gets a chance to be finished. */
@@ -67,6 +69,7 @@ export async function startOffhook(options: OffhookOptions = {}): Promise<Offhoo
   const offhook: OffhookProcess = {
     url,
     dataFolder,
+    pid: () => running?.child.pid,
     start,
     api: (method, path, body) => callApi(url, dataFolder, method, path, body),
     async kill() {

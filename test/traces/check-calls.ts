@@ -62,7 +62,8 @@ function checkCall(call: readonly CallEvent[], wanted: ExpectedCall | ExpectedBe
   else if (last.type === 'call.ended') checkRecord(last, wanted)
 }
 
-function checkEvents(call: readonly CallEvent[], wanted: ExpectedBeginning): void {
+/** The events of one call must be those, in that order. Throws as `expect` does. */
+export function checkEvents(call: readonly CallEvent[], wanted: ExpectedBeginning): void {
   const lines = call.map(line)
   const inOrder: (string | string[])[] = []
   for (const step of wanted.events) {

@@ -1,0 +1,70 @@
+/** kill -9 at any moment, again and again, while calls go on and one receiver refuses what it feels like. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { checkNothingLost, endedCalls } from '#test/asterisk/arrivals.ts'
+import { allDelivered, newSecret } from '#test/asterisk/stack.ts'
+import { checkOrderedCalls, checkWrittenCalls, explainRepeats } from '#test/chaos/account-for.ts'
+import { chance, effort } from '#test/chaos/chance.ts'
+import { peakMemoryMb, startWorld } from '#test/chaos/world.ts'
+import { writeCalls } from '#test/chaos/written-calls.ts'
+import { type ReceivedRequest, startReceiver } from '#test/support/receiver.ts'
+
+const kills = effort === 'long' ? 40 : 5
+
+test(`${kills} kills: nothing is lost, and each repetition has its reason`, async ({
+  onTestFailed,
+}) => {
+  const luck = chance('kills')
+  await using parts = new AsyncDisposableStack()
+  const secret = newSecret()
+  const steady = parts.use(await startReceiver({ secret }))
+  const moody = parts.use(await startReceiver({ secret }))
+  // Never the same event twice: the pause after a second refusal is half a minute.
+  const refused = new Map<unknown, ReceivedRequest>()
+  moody.respond((request) => {
+    const id = request.event?.id
+    if (refused.has(id) || luck.next() > 0.2) return {}
+    refused.set(id, request)
+    return { status: 503 }
+  })
+  const world = parts.use(
+    await startWorld([
+      { url: steady.url, secret },
+      { url: moody.url, secret, retries: 10 },
+    ]),
+  )
+  const { offhook } = world
+  onTestFailed(() => void process.stderr.write(`CHAOS_SEED=${luck.seed}\n${offhook.output()}\n`))
+  const writer = parts.use(writeCalls(world.cel, luck, { atOnce: 4, everyMs: 20 }))
+
+  const killedAt: number[] = []
+  for (let i = 0; i < kills; i++) {
+    // The moment is the subject of this test, so it goes by time and not by a condition.
+    await pause(luck.between(20, 1_500))
+    killedAt.push(performance.now())
+    await offhook.kill()
+    await offhook.start()
+  }
+  const calls = await writer.stop()
+  await steady.waitFor((all) => endedCalls(all) >= calls, `the end of ${calls} calls`, 60_000)
+  await allDelivered({ offhook })
+
+  checkOrderedCalls(steady.requests, calls)
+  checkWrittenCalls(moody.requests, calls)
+  await checkNothingLost({ offhook, receiver: steady })
+  await checkNothingLost({ offhook, receiver: moody })
+  const repeats = {
+    steady: explainRepeats(steady.requests, killedAt),
+    moody: explainRepeats(
+      moody.requests,
+      killedAt,
+      (request) => refused.get(request.event?.id) === request,
+    ),
+  }
+  expect(repeats.moody.refused + repeats.moody.killed).toBeGreaterThanOrEqual(refused.size)
+  expect(await peakMemoryMb(world)).toBeLessThan(400)
+  const arrived = steady.requests.length + moody.requests.length
+  process.stdout.write(
+    `chaos: ${kills} kills, ${calls} calls, ${arrived} requests, lost 0, repeated ${JSON.stringify(repeats)}\n`,
+  )
+}, 300_000)

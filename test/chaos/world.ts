@@ -1,0 +1,60 @@
+/** What the tests of this folder do their harm to: a real `offhook start` that reads a growing CEL file. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { CreatedWebhook, WebhookDraft } from '#contracts/webhook.ts'
+import { createService, createWebhook } from '#test/asterisk/stack.ts'
+import {
+  type OffhookOptions,
+  type OffhookProcess,
+  startOffhook,
+} from '#test/support/offhook-process.ts'
+
+export interface World extends AsyncDisposable {
+  readonly offhook: OffhookProcess
+  readonly webhooks: readonly CreatedWebhook[]
+  /** The file that Offhook reads. */
+  readonly cel: string
+}
+
+/** Who is to hear of everything. */
+export type Listener = Partial<WebhookDraft> & { readonly url: string }
+
+/** Returns when the record is being read. The listeners are there from before its first event. */
+export async function startWorld(
+  listeners: readonly Listener[],
+  options: OffhookOptions = {},
+): Promise<World> {
+  await using parts = new AsyncDisposableStack()
+  const folder = parts.adopt(await mkdtemp(join(tmpdir(), 'offhook-record-')), (path) =>
+    rm(path, { recursive: true, force: true }),
+  )
+  const cel = join(folder, 'cel.csv')
+  await writeFile(cel, '')
+  const offhook = parts.use(await startOffhook(options))
+  const webhooks: CreatedWebhook[] = []
+  for (const { url, ...settings } of listeners) {
+    webhooks.push(await createWebhook(offhook, { url }, null, settings))
+  }
+  await createService(offhook, {
+    name: 'attached',
+    friendly_name: 'Attached',
+    connection: {
+      kind: 'asterisk_attached',
+      cel_path: cel,
+      queue_log_path: null,
+      ami: null,
+      trunks: ['trunk'],
+    },
+  })
+  const opened = parts.move()
+  return { offhook, webhooks, cel, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** The most memory that the process has had resident since its start, in MB. */
+export async function peakMemoryMb({ offhook }: Pick<World, 'offhook'>): Promise<number> {
+  const status = await readFile(`/proc/${offhook.pid()}/status`, 'utf8')
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
+  if (kilobytes === undefined) throw new Error('The kernel tells no VmHWM.')
+  return Number(kilobytes) / 1024
+}
