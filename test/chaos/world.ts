@@ -2,13 +2,17 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { CreatedWebhook, WebhookDraft } from '#contracts/webhook.ts'
+import type { CreatedWebhook } from '#contracts/api.ts'
+import type { Event } from '#contracts/events/catalogue.ts'
+import type { Page } from '#contracts/page.ts'
+import type { WebhookDraft } from '#contracts/webhook.ts'
 import { createService, createWebhook } from '#test/asterisk/stack.ts'
 import {
   type OffhookOptions,
   type OffhookProcess,
   startOffhook,
 } from '#test/support/offhook-process.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 
 export interface World extends AsyncDisposable {
   readonly offhook: OffhookProcess
@@ -47,6 +51,14 @@ export async function startWorld(
       trunks: ['trunk'],
     },
   })
+  // Reading begins where the file ends at that moment, so what is written before it is nobody's.
+  await waitUntil(
+    async () => {
+      const page = await offhook.api<Page<Event>>('GET', '/events?type=service.link.up')
+      return page.items.length > 0
+    },
+    { what: 'the record is being read', timeoutMs: 30_000 },
+  )
   const opened = parts.move()
   return { offhook, webhooks, cel, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
