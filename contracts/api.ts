@@ -164,7 +164,8 @@ export const api = {
     method: 'DELETE',
     path: '/api/v1/services/:uuid',
     tag: 'Services',
-    summary: 'Delete a service, its PBX document and the webhooks that belong to it alone.',
+    summary:
+      'Delete a service, its PBX document and the webhooks that belong to it alone. A managed PBX is stopped, which ends its calls, and its voicemail and recordings are removed.',
     params: serviceParams,
     status: 204,
     versionOf: Service,

@@ -216,6 +216,9 @@ export async function openApp(opening: Opening): Promise<App> {
   signal.throwIfAborted()
 
   let open = false
+  const asterisk = asteriskFinder(opening)
+  const pbxFolder = join(config.dataFolder, 'pbx')
+  const products = pbxProducts({ folder: pbxFolder, asterisk, log })
   let services: RunningServices | null = null
   let demo: Demo | null = null
   const changedEarly = new Set<string>()
@@ -223,6 +226,7 @@ export async function openApp(opening: Opening): Promise<App> {
     store,
     idempotencyKeys: idempotencyKeysIn(store, Date.now),
     now: Date.now,
+    serviceLeaves: products.condemn,
     servicesChanged: (uuid: string) => {
       if (services === null) changedEarly.add(uuid)
       else services.changed(uuid)
@@ -239,8 +243,6 @@ export async function openApp(opening: Opening): Promise<App> {
   const failed = Promise.race([runLoops(opening, store, parts), store.failed])
   failed.catch(() => undefined)
 
-  const asterisk = asteriskFinder(opening)
-  const pbxFolder = join(config.dataFolder, 'pbx')
   const demoDeps: DemoDeps = {
     store,
     accountId: account.id,
@@ -251,12 +253,7 @@ export async function openApp(opening: Opening): Promise<App> {
   const demoSettings = config.demoPbx ? await findDemo(demoDeps) : null
   if (demoSettings !== null) await needAsterisk(asterisk)
   services = parts.adopt(
-    await openServices({
-      store,
-      pbxOf: pbxProducts({ folder: pbxFolder, asterisk, log }),
-      log,
-      now: Date.now,
-    }),
+    await openServices({ store, products, log, now: Date.now }),
     async (s) => await s.close(),
   )
   for (const uuid of changedEarly) services.changed(uuid)

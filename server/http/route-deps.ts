@@ -10,6 +10,8 @@ export interface RouteDeps {
   readonly idempotencyKeys: IdempotencyKeys
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Called before a service is deleted: what its PBX keeps on disk goes with it. */
+  readonly serviceLeaves: (serviceUuid: string) => Promise<void>
   /** Called after a service or its PBX document changed: the running PBXs follow. */
   readonly servicesChanged: (serviceUuid: string) => void
   /** Places a call on the demo PBX. False: the service is not the demo, or its phones are not up. */

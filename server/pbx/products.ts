@@ -2,6 +2,11 @@
 import { join } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
 import { attachedAsterisk, managedAsterisk } from '#server/pbx/asterisk/asterisk-product.ts'
+import {
+  condemnInstance,
+  discardInstance,
+  finishDiscards,
+} from '#server/pbx/asterisk/discard-instance.ts'
 import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts'
 import type { AttachedPbx, ManageablePbx, PbxLog } from '#server/pbx/pbx.ts'
 
@@ -13,24 +18,41 @@ export interface ProductsOptions {
   readonly log: PbxLog
 }
 
-/** The PBX that the connection of a service leads to. */
-export type PbxOf = (
-  serviceUuid: string,
-  connection: PbxConnection,
-) => Promise<AttachedPbx | ManageablePbx>
+export interface PbxProducts {
+  /** The PBX that the connection of a service leads to. */
+  readonly pbxOf: (
+    serviceUuid: string,
+    connection: PbxConnection,
+  ) => Promise<AttachedPbx | ManageablePbx>
+  /** The service is about to be deleted: its PBX goes with it, also if we are killed in between. */
+  readonly condemn: (serviceUuid: string) => Promise<void>
+  /**
+   * The service is deleted: removes what a managed PBX of it kept on this machine, voicemail and recordings too.
+   * `stopped`: settles when the PBX does not run any more.
+   */
+  readonly discard: (serviceUuid: string, stopped: Promise<void>) => Promise<void>
+  /** Finishes the removals that a crash cut off. `living`: every service that there is. */
+  readonly finishDiscards: (living: ReadonlySet<string>) => Promise<void>
+}
 
-export function pbxProducts({ folder, asterisk, log }: ProductsOptions): PbxOf {
-  return async (serviceUuid, connection) => {
-    switch (connection.kind) {
-      case 'asterisk_managed':
-        return await managedAsterisk({
-          connection,
-          folder: join(folder, serviceUuid),
-          asterisk,
-          log,
-        })
-      case 'asterisk_attached':
-        return attachedAsterisk(connection)
-    }
+export function pbxProducts({ folder, asterisk, log }: ProductsOptions): PbxProducts {
+  return {
+    pbxOf: async (serviceUuid, connection) => {
+      switch (connection.kind) {
+        case 'asterisk_managed':
+          return await managedAsterisk({
+            connection,
+            folder: join(folder, serviceUuid),
+            asterisk,
+            log,
+          })
+        case 'asterisk_attached':
+          return attachedAsterisk(connection)
+      }
+    },
+    condemn: async (serviceUuid) => await condemnInstance(join(folder, serviceUuid)),
+    discard: async (serviceUuid, stopped) =>
+      await discardInstance(join(folder, serviceUuid), stopped),
+    finishDiscards: async (living) => await finishDiscards(folder, living),
   }
 }

@@ -2,7 +2,7 @@
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Directory } from '#server/domain/events/directory.ts'
 import type { PbxLink, PbxLog } from '#server/pbx/pbx.ts'
-import type { PbxOf } from '#server/pbx/products.ts'
+import type { PbxProducts } from '#server/pbx/products.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
 import type { Doorbell } from '#server/pipeline/doorbell.ts'
 import { type PbxState, withPbx } from '#server/pipeline/pbx-state.ts'
@@ -13,7 +13,7 @@ import type { Store } from '#server/store/store.ts'
 
 export interface ServiceRunnerDeps {
   readonly store: Store
-  readonly pbxOf: PbxOf
+  readonly products: PbxProducts
   readonly log: PbxLog
   readonly now: () => number
 }

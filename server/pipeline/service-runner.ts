@@ -37,7 +37,7 @@ export function startService(deps: ServiceRunnerDeps, inside: ServiceInside): Se
   }
   const tried = Promise.withResolvers<void>()
   const run = async () => {
-    const pbx = await deps.pbxOf(inside.service.uuid, inside.connection)
+    const pbx = await deps.products.pbxOf(inside.service.uuid, inside.connection)
     await (pbx.kind === 'managed'
       ? runManaged(running, pbx, tried.resolve, stop.signal)
       : runAttached(running, pbx, tried.resolve, stop.signal))

@@ -35,7 +35,11 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
     if (closed) return
     const inside = (await listServicesInside(deps.store)).find((s) => s.service.uuid === uuid)
     const known = running.get(uuid)
-    if (inside === undefined) return await stop(uuid)
+    if (inside === undefined) {
+      await deps.products.discard(uuid, stop(uuid))
+      deps.log.info({ service_uuid: uuid }, 'service: deleted, with all that its PBX kept')
+      return
+    }
     const same = JSON.stringify(known?.inside.connection) === JSON.stringify(inside.connection)
     if (known === undefined || !same) {
       await stop(uuid)
@@ -47,6 +51,10 @@ export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServ
   }
 
   const first = await listServicesInside(deps.store)
+  const living = new Set(first.map(({ service }) => service.uuid))
+  await deps.products.finishDiscards(living).catch((error: unknown) => {
+    deps.log.warn({ err: error }, 'service: the rest of a deleted PBX cannot be removed')
+  })
   const startOne = async (inside: ServiceInside) => {
     try {
       await start(inside).tried

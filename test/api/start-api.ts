@@ -93,6 +93,7 @@ export async function startApi(): Promise<Api> {
         store,
         idempotencyKeys: idempotencyKeysIn(store, Date.now),
         now: Date.now,
+        serviceLeaves: async () => undefined,
         servicesChanged: (uuid) => void changed.push(uuid),
         pbxState: (uuid) => states.get(uuid) ?? null,
         takesTestCalls: () => false,

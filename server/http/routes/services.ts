@@ -71,6 +71,8 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
     serving,
     api.deleteService,
     async ({ caller, params }) => {
+      await read({ caller, params })
+      await deps.serviceLeaves(params.uuid)
       if (!(await deleteService(store, caller.id, params.uuid, now())))
         throw new ProblemError('not_found')
       servicesChanged(params.uuid)
