@@ -14,6 +14,7 @@ import { benchSecret } from '#bench/signed-requests.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { ServiceDraft } from '#contracts/service.ts'
 import { WebhookDraft } from '#contracts/webhook.ts'
+import { parseAddressRanges } from '#server/domain/address-policy.ts'
 import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
@@ -87,7 +88,7 @@ const log = { info: () => undefined, warn: () => undefined, error: say }
 
 /** The real sender; counts what is over, so that the source knows how much is under way. */
 function countingSender() {
-  const sender = createSender()
+  const sender = createSender({ policy: { allow: parseAddressRanges('127.0.0.1'), deny: [] } })
   return {
     sender,
     counting: {

@@ -135,6 +135,8 @@ export const fieldErrors = {
   wrong_format: 'The text does not have the form that the field asks for.',
   too_small: 'The number, the text or the list is below its least size.',
   too_large: 'The number, the text or the list is above its greatest size.',
+  address_forbidden:
+    'The URL leads to an address that Offhook does not send to; the message says which, and what would allow it.',
   invalid: 'The value breaks the rule that the message states.',
 } as const
 export type FieldErrorCode = keyof typeof fieldErrors

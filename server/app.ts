@@ -14,9 +14,10 @@ import type { Logger } from 'pino'
 import type { TestCall } from '#contracts/test-call.ts'
 import { type Config, projectFolder } from '#server/config.ts'
 import { openDataFolder } from '#server/data-folder.ts'
+import { demoReceiverAllowed } from '#server/demo-receiver-file.ts'
 import { ensureFirstKey, type KeyNotice } from '#server/first-key.ts'
 import { serveApi } from '#server/http/serve-api.ts'
-import { createSender } from '#server/outbound/attempt.ts'
+import { createSender, type Sender } from '#server/outbound/attempt.ts'
 import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
@@ -125,10 +126,20 @@ async function openStoreOf(
   return { store, account: await ensureAccount(store, firstAccountName, Date.now()) }
 }
 
+/** Closed after the loops that send. */
+function openSender({ config }: Opening, parts: AsyncDisposableStack): Sender {
+  const { allowAddresses: allow, denyAddresses: deny, proxy = null, dataFolder } = config
+  const alsoAllowed = demoReceiverAllowed(dataFolder)
+  return parts.adopt(createSender({ policy: { allow, deny }, proxy, alsoAllowed }), (s) =>
+    s.close(),
+  )
+}
+
 /** The loops; `failed` rejects when one ends before the parts close. */
 function runLoops(
   { config, log }: Opening,
   store: Store,
+  sender: Sender,
   parts: AsyncDisposableStack,
 ): Promise<never> {
   const failure = Promise.withResolvers<never>()
@@ -144,8 +155,6 @@ function runLoops(
     })
   }
   run(async (stop) => await runHousekeep({ ...deps, retentionDays: config.retentionDays }, stop))
-  const sender = createSender()
-  parts.defer(async () => await sender.close())
   const { maxInFlight } = config
   const stopMs = config.stopSeconds * 1000
   run(async (stop) => await runDeliver({ ...deps, sender, version, maxInFlight, stopMs }, stop))
@@ -215,6 +224,7 @@ export async function openApp(opening: Opening): Promise<App> {
   const { store, account } = await openStoreOf(opening, parts)
   signal.throwIfAborted()
 
+  const sender = openSender(opening, parts)
   let open = false
   const asterisk = asteriskFinder(opening)
   const pbxFolder = join(config.dataFolder, 'pbx')
@@ -234,13 +244,14 @@ export async function openApp(opening: Opening): Promise<App> {
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
     takesTestCalls: (uuid: string) => worldOf(demo, uuid) !== null,
     placeTestCall: (uuid: string, call: TestCall) => placeTestCall(demo, uuid, call),
+    whyForbidden: sender.whyForbidden,
     open: () => open,
   }
   const server = parts.adopt(serveApi(deps, log, version), async (s) => await s.close())
   const url = await listen(server, config)
   // After the port is ours: a start that fails must not have shown a key.
   const key = await ensureFirstKey(store, account, config.dataFolder)
-  const failed = Promise.race([runLoops(opening, store, parts), store.failed])
+  const failed = Promise.race([runLoops(opening, store, sender, parts), store.failed])
   failed.catch(() => undefined)
 
   const demoDeps: DemoDeps = {

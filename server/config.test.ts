@@ -60,6 +60,20 @@ describe('readConfig', () => {
     expect(() => readConfig({ [name]: value })).toThrow(name)
   })
 
+  test('addresses are read as blocks, and one that is none is told', () => {
+    const { allowAddresses, denyAddresses } = readConfig({
+      OFFHOOK_ALLOW_ADDRESSES: '127.0.0.1, 10.0.0.0/8 ::1',
+    })
+    expect(allowAddresses.map(({ bits }) => bits)).toEqual([32, 8, 128])
+    expect(denyAddresses).toEqual([])
+    expect(() => readConfig({ OFFHOOK_ALLOW_ADDRESSES: '10.1.2.3/8' })).toThrow(
+      'OFFHOOK_ALLOW_ADDRESSES: 10.1.2.3/8 is no block of addresses; did you mean 10.0.0.0/8?',
+    )
+    expect(() => readConfig({ OFFHOOK_PROXY: 'socks5://proxy:1080' })).toThrow(
+      'OFFHOOK_PROXY: must be an http:// or https:// address',
+    )
+  })
+
   test('every setting has a name of its own', () => {
     const names = Object.values(settings).map((s) => s.env)
     expect(new Set(names).size).toBe(names.length)

@@ -5,7 +5,9 @@
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { parseAddressRanges } from '#server/domain/address-policy.ts'
 import { nearestName } from '#server/domain/nearest-name.ts'
+import { proxyOf } from '#server/outbound/proxy.ts'
 import { StartError } from '#server/start-error.ts'
 
 /** The folder that holds package.json. */
@@ -30,6 +32,20 @@ const wholeNumber = (least: number, most: number) =>
     .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`)
 
 const onOff = z.enum(['on', 'off'], 'must be on or off').transform((value) => value === 'on')
+
+/** The text as `read` makes it; what it throws says what is wrong. */
+const readBy = <T>(read: (text: string) => T) =>
+  z.string().transform((text, context) => {
+    try {
+      return read(text)
+    } catch (error) {
+      context.addIssue({
+        code: 'custom',
+        message: error instanceof Error ? error.message : 'wrong',
+      })
+      return z.NEVER
+    }
+  })
 
 const folder = z
   .string()
@@ -107,6 +123,27 @@ export const settings = {
     env: 'OFFHOOK_RETENTION_DAYS',
     schema: wholeNumber(1, 3650).default(30),
     description: 'Days for which events, finished deliveries and their attempts are kept.',
+  }),
+  allowAddresses: setting({
+    env: 'OFFHOOK_ALLOW_ADDRESSES',
+    schema: readBy(parseAddressRanges).default([]),
+    defaultText: 'none: receivers are on the Internet',
+    description:
+      'Addresses beside those of the Internet that requests may go to: addresses and blocks, separated by commas, as in `127.0.0.1, 10.20.0.0/16, fd12::/48`. Everybody who may create a webhook can make Offhook send there. Addresses of cloud metadata are reached only where one is named exactly.',
+  }),
+  denyAddresses: setting({
+    env: 'OFFHOOK_DENY_ADDRESSES',
+    schema: readBy(parseAddressRanges).default([]),
+    defaultText: 'none',
+    description:
+      'Addresses that no request may go to, whatever is allowed: addresses and blocks, separated by commas.',
+  }),
+  proxy: setting({
+    env: 'OFFHOOK_PROXY',
+    schema: readBy(proxyOf).optional(),
+    defaultText: 'none: straight to the receivers',
+    description:
+      'HTTP proxy that all requests to receivers go through, by `CONNECT`: `http://proxy.example:3128`, also `https://` and with `user:password@`. The proxy resolves the names then, so it must refuse private addresses itself; Offhook refuses only those that a URL names. Other variables for proxies (`HTTPS_PROXY` …) are not heeded.',
   }),
   maxInFlight: setting({
     env: 'OFFHOOK_MAX_IN_FLIGHT',

@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
 import type { Event } from '#contracts/events/catalogue.ts'
+import { demoReceiverHost } from '#server/demo-receiver-file.ts'
 
 export interface DemoRequest {
   readonly event: Event
@@ -14,6 +15,7 @@ export interface DemoRequest {
 
 export interface DemoReceiver extends AsyncDisposable {
   readonly url: string
+  readonly port: number
   readonly expectSecret: (secret: string) => void
   /** Requests as they arrive, until the signal aborts; each is given once. */
   readonly requests: (signal: AbortSignal) => AsyncIterable<DemoRequest>
@@ -41,7 +43,7 @@ export async function startDemoReceiver(): Promise<DemoReceiver> {
     waiting.push(seen)
     wake?.()
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(0, demoReceiverHost)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
 
@@ -59,7 +61,8 @@ export async function startDemoReceiver(): Promise<DemoReceiver> {
     }
   }
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `http://${demoReceiverHost}:${port}/`,
+    port,
     expectSecret: (secret) => {
       webhook = new Webhook(secret)
     },

@@ -9,6 +9,7 @@ import { openApp } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { type DemoReceiver, startDemoReceiver } from '#server/cli/demo-receiver.ts'
 import { openDataFolder, readKeyFile } from '#server/data-folder.ts'
+import { announceDemoReceiver } from '#server/demo-receiver-file.ts'
 import { openLog } from '#server/log.ts'
 import { StartError } from '#server/start-error.ts'
 
@@ -59,6 +60,7 @@ export async function runDemo(args: readonly string[], io: CommandIo): Promise<v
   const api = await reachApi(io, parts)
   const service = await demoService(api)
   const receiver = parts.use(await startDemoReceiver())
+  parts.use(await announceDemoReceiver(io.config().dataFolder, receiver.port))
   const webhook = await api<{ id: string; secret: string }>('POST', '/webhooks', {
     name: 'demo',
     url: receiver.url,

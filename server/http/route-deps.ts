@@ -20,6 +20,8 @@ export interface RouteDeps {
   readonly pbxState: (serviceUuid: string) => PbxState | null
   /** Whether `placeTestCall` can place one. */
   readonly takesTestCalls: (serviceUuid: string) => boolean
+  /** Why requests to this URL would be refused, as a sentence; null: they would not. */
+  readonly whyForbidden: (url: string) => Promise<string | null>
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean
 }

@@ -1,30 +1,52 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import type { Agent } from 'undici'
+import { type AddressPolicy, internetOnly } from '#server/domain/address-policy.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { targetOf } from '#server/domain/receiver-target.ts'
 import type { WebhookRequest } from '#server/domain/render.ts'
-import { createConnector } from '#server/outbound/connect.ts'
+import { addressesInUrl, createConnector } from '#server/outbound/connect.ts'
 import { startExchange } from '#server/outbound/exchange.ts'
+import { ConnectFailure } from '#server/outbound/failure.ts'
+import { type AlsoAllowed, createGuard } from '#server/outbound/guard.ts'
 import { createLineAgent, type LineConnector, type Opening } from '#server/outbound/line.ts'
+import { createNameResolver, type NameResolver } from '#server/outbound/name-resolver.ts'
+import type { EgressProxy } from '#server/outbound/proxy.ts'
+import { plainIdentity, secureContextOf, type TlsIdentity } from '#server/outbound/tls-identity.ts'
 
 export interface SenderOptions {
-  /** Certificates (PEM) of authorities to trust instead of the usual ones. */
-  readonly ca?: readonly string[]
+  /** Which addresses it connects to; the Internet unless told. */
+  readonly policy?: AddressPolicy
+  readonly alsoAllowed?: AlsoAllowed
+  /** The only way out, where there is one. */
+  readonly proxy?: EgressProxy | null
+  /** Closed with the sender. */
+  readonly resolver?: NameResolver
   /** How long a connection may take to be made, where the attempt's time is not over before; 10 s unless told. */
   readonly connectTimeoutMs?: number
+}
+
+export interface AttemptLimits {
+  /** The time for everything, from the look-up of the name to the last byte of the answer. */
+  readonly timeoutMs: number
+  /** The usual one unless told. Attempts with the same object share connections. */
+  readonly identity?: TlsIdentity
 }
 
 export interface Sender {
   /**
    * Makes one HTTP request. Whatever the receiver does wrong is in the outcome; it rejects for our own failures only:
-   * no file descriptors left, a request that is none, a sender that was closed. `timeoutMs` is the time for everything,
-   * from the look-up of the name to the last byte of the answer. Redirects are not followed.
+   * no file descriptors left, a proxy that does not work, a request that is none, a sender that was closed. Redirects
+   * are not followed.
    *
    * A request is written to a connection once. One that the receiver closed before anything was written is replaced by
    * a new one; afterwards nobody knows what it has read, and the outcome is `connection_lost`.
    */
-  readonly attempt: (
-    request: WebhookRequest,
-    limits: { readonly timeoutMs: number },
-  ) => Promise<AttemptOutcome>
+  readonly attempt: (request: WebhookRequest, limits: AttemptLimits) => Promise<AttemptOutcome>
+  /**
+   * Why an attempt to this URL would be refused (`address_forbidden`), as a sentence; null: it would not, as far as one
+   * can tell within 3 s. A name that does not resolve now may do so later.
+   */
+  readonly whyForbidden: (url: string) => Promise<string | null>
   /** Ends all connections at once; attempts that are under way reject. */
   readonly close: () => Promise<void>
 }
@@ -36,29 +58,39 @@ const longestHeaders = 16 * 1024
  * them avoids requests into a closing door. One that names its time (`Keep-Alive: timeout=`) is believed up to a minute.
  */
 const idle = { keepAliveTimeout: 4000, keepAliveMaxTimeout: 60_000 }
+/** Longer than any attempt and any idle connection: then nothing of an identity is open any more. */
+const identityIdleMs = 180_000
+const lookAheadMs = 3000
 
 /** Keeps connections open per origin, as many as there are requests at the same time: the caller bounds those. */
-export function createSender({ ca, connectTimeoutMs = 10_000 }: SenderOptions = {}): Sender {
+export function createSender({
+  policy = internetOnly,
+  alsoAllowed = async () => false,
+  proxy = null,
+  resolver = createNameResolver(),
+  connectTimeoutMs: timeoutMs = 10_000,
+}: SenderOptions = {}): Sender {
   const openings = new Set<Opening>()
-  const connect = tracked(
-    openings,
-    createConnector({ ca: ca ?? null, timeoutMs: connectTimeoutMs }),
-  )
-  const agent = createLineAgent(connect, {
-    ...idle,
-    allowH2: false,
-    pipelining: 1,
-    maxHeaderSize: longestHeaders,
-    // The exchange has one deadline for everything; undici's are between chunks, so that dripping bytes never end.
-    headersTimeout: 0,
-    bodyTimeout: 0,
+  const guard = createGuard(policy, alsoAllowed)
+  const agents = agentsPer((identity) => {
+    const secureContext = once(() => secureContextOf(identity))
+    const connector = createConnector({ resolver, guard, proxy, secureContext, timeoutMs })
+    return createLineAgent(tracked(openings, connector), {
+      ...idle,
+      allowH2: false,
+      pipelining: 1,
+      maxHeaderSize: longestHeaders,
+      // The exchange has one deadline for everything; undici's are between chunks, so that dripping bytes never end.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
   })
 
   return {
-    async attempt(request, { timeoutMs }) {
+    async attempt(request, { timeoutMs, identity = plainIdentity }) {
       const url = new URL(request.url)
       const exchange = startExchange(url.host, timeoutMs)
-      agent.dispatch(
+      agents.of(identity).dispatch(
         {
           origin: url.origin,
           path: url.pathname + url.search,
@@ -74,12 +106,73 @@ export function createSender({ ca, connectTimeoutMs = 10_000 }: SenderOptions = 
       await nextTurn()
       return outcome
     },
+    async whyForbidden(url) {
+      const { host, port } = targetOf(url)
+      const resolved = proxy === null ? await addressesSoon(resolver, host) : []
+      try {
+        await guard.check(host, port, [...addressesInUrl(host), ...resolved])
+        return null
+      } catch (error) {
+        if (error instanceof ConnectFailure) return error.message
+        throw error
+      }
+    },
     async close() {
       const closed = new Error('The sender was closed.')
-      const end = agent.destroy(closed)
+      const end = agents.destroy(closed)
       for (const opening of openings) opening.cancel(closed)
+      resolver.close()
       await end
     },
+  }
+}
+
+/** What a name leads to now; nothing where that takes long or cannot be told. */
+async function addressesSoon(resolver: NameResolver, host: string): Promise<readonly string[]> {
+  if (addressesInUrl(host).length > 0) return []
+  const found = resolver.resolve(host).catch(() => [])
+  const addresses = await Promise.race([found, pause(lookAheadMs, [], { ref: false })])
+  return addresses.map(({ address }) => address)
+}
+
+/** An agent per identity; those that nobody uses any more are closed when a new one comes. */
+function agentsPer(create: (identity: TlsIdentity) => Agent) {
+  const agents = new Map<TlsIdentity, { readonly agent: Agent; usedAt: number }>()
+  let closed = false
+
+  function closeUnused(now: number): void {
+    for (const [identity, { agent, usedAt }] of agents) {
+      if (now - usedAt < identityIdleMs) continue
+      agents.delete(identity)
+      agent.close().catch(() => undefined)
+    }
+  }
+  return {
+    of(identity: TlsIdentity): Agent {
+      if (closed) throw new Error('The sender is closed.')
+      const now = performance.now()
+      const known = agents.get(identity)
+      if (known !== undefined) {
+        known.usedAt = now
+        return known.agent
+      }
+      closeUnused(now)
+      const agent = create(identity)
+      agents.set(identity, { agent, usedAt: now })
+      return agent
+    },
+    async destroy(reason: Error): Promise<void> {
+      closed = true
+      await Promise.all([...agents.values()].map(({ agent }) => agent.destroy(reason)))
+    },
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

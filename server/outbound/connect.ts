@@ -1,16 +1,30 @@
-import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+/**
+ * Makes the connections to receivers, with the guard between the steps:
+ *
+ *   directly:         names ── guard ── TCP ── guard on the peer ── TLS for https
+ *   behind a proxy:   guard on what the URL says ── to the proxy ── tunnel ── TLS for https
+ *
+ * undici's own connector would do but for three things: the guard, how far a connection came when it failed, and a way
+ * to give up on one that nobody waits for any more.
+ */
+import { once } from 'node:events'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls'
 import type { buildConnector } from 'undici'
-import { ConnectFailure, isOurFailure } from '#server/outbound/failure.ts'
-import type { LineConnector, Opening, OpeningSteps, Stage } from '#server/outbound/line.ts'
+import type { Guard } from '#server/outbound/guard.ts'
+import type { LineConnector } from '#server/outbound/line.ts'
+import { type Making, startMaking } from '#server/outbound/making.ts'
+import type { NameResolver, ResolvedAddress } from '#server/outbound/name-resolver.ts'
+import { type EgressProxy, inProxy, openTunnel } from '#server/outbound/proxy.ts'
 
 export interface ConnectSettings {
-  /** Certificates (PEM) of authorities to trust instead of the usual ones; null: the usual ones. */
-  readonly ca: readonly string[] | null
+  readonly resolver: NameResolver
+  readonly guard: Guard
+  readonly proxy: EgressProxy | null
+  /** Authorities and client certificate for https. */
+  readonly secureContext: () => SecureContext
   readonly timeoutMs: number
 }
-
-type Target = Pick<buildConnector.Options, 'hostname' | 'port' | 'protocol'>
 
 /**
  * Receivers on another continent are farther than the 250 ms after which Node drops an address that has not answered
@@ -18,143 +32,137 @@ type Target = Pick<buildConnector.Options, 'hostname' | 'port' | 'protocol'>
  */
 const nextAddressAfterMs = 1000
 
-/** Whom a connection goes to, by which name resolution, and how: all that a guard must rule stands here. */
-function socketOptions({ hostname, port, protocol }: Target): TcpNetConnectOpts {
-  return {
+export function createConnector(settings: ConnectSettings): LineConnector {
+  return (target, begun, callback) => {
+    const making = startMaking(target, settings.timeoutMs)
+    begun(making.opening)
+    make(settings, target, making).then(
+      (socket) => {
+        making.end()
+        callback(null, socket)
+      },
+      (error: unknown) => {
+        making.end()
+        callback(making.failure(error), null)
+      },
+    )
+  }
+}
+
+async function make(
+  settings: ConnectSettings,
+  { hostname, protocol }: buildConnector.Options,
+  making: Making,
+): Promise<Socket> {
+  const { proxy } = settings
+  const tcp =
+    proxy === null
+      ? await reachDirectly(settings, hostname, making)
+      : await reachBehind(proxy, settings, hostname, making)
+  if (protocol !== 'https:') return tcp
+  const options = { secureContext: settings.secureContext(), ALPNProtocols: ['http/1.1'] }
+  const tls = startTls(tcp, hostname, options)
+  await making.during('tls', tls, once(tls, 'secureConnect'))
+  return tls
+}
+
+async function reachDirectly(
+  { resolver, guard }: ConnectSettings,
+  hostname: string,
+  making: Making,
+): Promise<Socket> {
+  const { port } = making
+  const addresses = await addressesOf(resolver, hostname, making)
+  const texts = addresses.map(({ address }) => address)
+  await making.during(null, null, guard.check(hostname, port, texts))
+  const tcp = openTcp(hostname, port, addresses)
+  await making.during('tcp', tcp, once(tcp, 'connect'))
+  making.reached(tcp)
+  // A peer without an address has left already, and the next step will say so.
+  const peer = tcp.remoteAddress === undefined ? [] : [tcp.remoteAddress]
+  await making.during(null, tcp, guard.check(hostname, port, peer))
+  return tcp
+}
+
+/** The proxy resolves the name, so what it leads to is for the proxy to refuse. */
+async function reachBehind(
+  proxy: EgressProxy,
+  { resolver, guard }: ConnectSettings,
+  hostname: string,
+  making: Making,
+): Promise<Socket> {
+  const { port } = making
+  await making.during(null, null, guard.check(hostname, port, addressesInUrl(hostname)))
+  const addresses = await inProxy(making.during('proxy', null, resolve(resolver, proxy.host)))
+  const tcp = openTcp(proxy.host, proxy.port, addresses)
+  await inProxy(making.during('proxy', tcp, once(tcp, 'connect')))
+  making.reached(tcp)
+  let toProxy = tcp
+  if (proxy.secure) {
+    toProxy = startTls(tcp, proxy.host, { ALPNProtocols: ['http/1.1'] })
+    await inProxy(making.during('proxy', toProxy, once(toProxy, 'secureConnect')))
+  }
+  await making.during('tcp', toProxy, openTunnel(toProxy, hostname, port, proxy.authorization))
+  return toProxy
+}
+
+/** What a URL says without anybody's name server. */
+export function addressesInUrl(hostname: string): readonly string[] {
+  if (isIP(hostname) !== 0) return [hostname]
+  return /^(.+\.)?localhost\.?$/i.test(hostname) ? ['127.0.0.1', '::1'] : []
+}
+
+async function addressesOf(resolver: NameResolver, hostname: string, making: Making) {
+  const found = resolve(resolver, hostname)
+  return isIP(hostname) === 0 ? await making.during('dns', null, found) : await found
+}
+
+async function resolve(
+  resolver: NameResolver,
+  hostname: string,
+): Promise<readonly ResolvedAddress[]> {
+  const family = isIP(hostname)
+  return family === 4 || family === 6
+    ? [{ address: hostname, family }]
+    : await resolver.resolve(hostname)
+}
+
+/** To one of these addresses and to no other, whatever the name means by now. */
+function openTcp(hostname: string, port: number, addresses: readonly ResolvedAddress[]): Socket {
+  const socket = connectTcp({
     host: hostname,
-    port: Number(port || (protocol === 'https:' ? 443 : 80)),
+    port,
+    lookup: (_hostname, options, callback) => {
+      const [first] = addresses
+      if (options.all || first === undefined) callback(null, [...addresses])
+      else callback(null, first.address, first.family)
+    },
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: nextAddressAfterMs,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
-  }
+  })
+  return quiet(socket)
 }
 
-function tlsOptions(hostname: string, ca: ConnectSettings['ca']): ConnectionOptions {
-  return {
-    ALPNProtocols: ['http/1.1'],
-    ...(ca === null ? {} : { ca: [...ca] }),
+function startTls(
+  socket: Socket,
+  hostname: string,
+  options: { readonly secureContext?: SecureContext; readonly ALPNProtocols: string[] },
+): TLSSocket {
+  const tls = connectTls({
+    ...options,
+    socket,
+    host: hostname,
     // SNI has names only (RFC 6066); the certificate is checked against the host in any case.
     ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
-  }
+  })
+  return quiet(tls)
 }
 
-/**
- * undici's own connector would do but for two things that only the socket tells: how far a connection came when it
- * failed, and a way to give up on one that nobody waits for any more.
- */
-export function createConnector(settings: ConnectSettings): LineConnector {
-  return (target, begun, callback) => {
-    const { hostname } = target
-    const options = socketOptions(target)
-    const secure = target.protocol === 'https:'
-    const where = `${hostname}:${options.port}`
-    const steps = stepClock(isIP(hostname) === 0 ? 'dns' : 'tcp')
-    let pending = true
-
-    const socket: Socket = secure
-      ? connectTls({ ...options, ...tlsOptions(hostname, settings.ca) })
-      : connectTcp(options)
-    const opening: Opening = {
-      begunAt: steps.begunAt,
-      stage: steps.stage,
-      steps: steps.taken,
-      cancel: (reason) => {
-        if (pending) socket.destroy(reason)
-      },
-    }
-    socket.once('lookup', (error: Error | null) => {
-      if (!error) steps.next('tcp')
-    })
-    if (secure) socket.once('connect', () => steps.next('tls'))
-    socket.setTimeout(settings.timeoutMs, () =>
-      opening.cancel(slowConnect(steps.stage(), where, settings.timeoutMs)),
-    )
-    socket.once(secure ? 'secureConnect' : 'connect', () => {
-      pending = false
-      steps.next(null)
-      socket.setTimeout(0)
-      callback(null, socket)
-    })
-    // Stays for the life of the socket: an 'error' without a listener would end the process.
-    socket.on('error', (error) => {
-      if (!pending) return
-      pending = false
-      callback(isOurFailure(error) ? error : connectFailure(steps.stage(), where, error), null)
-    })
-    begun(opening)
-  }
-}
-
-/** Where the making of a connection is, and how long its steps took. */
-function stepClock(first: Stage) {
-  const begunAt = performance.now()
-  const took: Record<Stage, number | null> = { dns: null, tcp: null, tls: null }
-  let stage = first
-  let since = begunAt
-  return {
-    begunAt,
-    stage: () => stage,
-    taken: (): OpeningSteps => ({ dnsMs: took.dns, connectMs: took.tcp, tlsMs: took.tls }),
-    /** Ends the stage; null: it was the last. */
-    next(following: Stage | null) {
-      const now = performance.now()
-      took[stage] = now - since
-      since = now
-      if (following !== null) stage = following
-    },
-  }
-}
-
-/** Why a connection that is still being made counts as failed after `ms`. */
-export function slowConnect(stage: Stage | null, where: string, ms: number): ConnectFailure {
-  const within = `within ${ms / 1000} s`
-  switch (stage) {
-    case 'dns':
-      return new ConnectFailure('dns', `The name of ${where} could not be resolved ${within}.`)
-    case 'tls':
-      return new ConnectFailure('tls', `${where} did not complete the TLS handshake ${within}.`)
-    case 'tcp':
-    case null:
-      return new ConnectFailure('connect_timeout', `No connection to ${where} ${within}.`)
-  }
-}
-
-function connectFailure(stage: Stage, where: string, cause: Error & { code?: string }): Error {
-  if (cause instanceof ConnectFailure) return cause
-  const code = cause.code ?? cause.name
-  switch (stage) {
-    case 'dns':
-      return new ConnectFailure('dns', `The name of ${where} cannot be resolved (${code}).`, {
-        cause,
-      })
-    case 'tls':
-      return new ConnectFailure('tls', tlsSentence(where, code, cause.message), { cause })
-    case 'tcp':
-      if (code === 'ETIMEDOUT') {
-        return new ConnectFailure(
-          'connect_timeout',
-          `No connection to ${where}: it does not answer.`,
-          {
-            cause,
-          },
-        )
-      }
-      return new ConnectFailure(
-        'connect_refused',
-        code === 'ECONNREFUSED'
-          ? `${where} refuses the connection.`
-          : `No connection to ${where} is possible (${code}).`,
-        { cause },
-      )
-  }
-}
-
-function tlsSentence(where: string, code: string, message: string): string {
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
-    return `${where} does not speak TLS; is the address http:// or another port?`
-  }
-  if (code === 'ECONNRESET') return `${where} broke off the TLS handshake.`
-  return `TLS with ${where} failed: ${message} (${code}).`
+/** Whoever waits for a socket is told of its error; an 'error' that nobody waits for must not end the process. */
+function quiet<S extends Socket>(socket: S): S {
+  socket.on('error', () => {})
+  return socket
 }

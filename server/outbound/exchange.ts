@@ -3,9 +3,9 @@ import type { Dispatcher } from 'undici'
 import type { AttemptOutcome, AttemptTimings } from '#server/domain/attempt-outcome.ts'
 import { redactUrl } from '#server/domain/redact.ts'
 import { type BodyCapture, createBodyCapture } from '#server/outbound/body-capture.ts'
-import { slowConnect } from '#server/outbound/connect.ts'
 import { type Failure, failureOf } from '#server/outbound/failure.ts'
 import type { Line, LineHandler } from '#server/outbound/line.ts'
+import { slowConnect } from '#server/outbound/making.ts'
 
 /** How much of an answer is kept. */
 export const keptBodyBytes = 64 * 1024
@@ -59,6 +59,13 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
     resolve(outcomeOf(seen, failure, truncated, elapsed()))
   }
 
+  function fail(error: Error): void {
+    const failure = failureOf(error, seen.answer !== null)
+    // Ours: the promise, once rejected, stays so, and settling ends the rest.
+    if (failure === null) reject(error)
+    settle(failure)
+  }
+
   /** Nobody waits for this exchange any more: its connection, or the making of it, ends. */
   function breakOff(reason: Error): void {
     if (controller === null) leaveLine(reason)
@@ -74,12 +81,14 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
 
   function expire(): void {
     if (settled) return
-    const waited =
-      controller === null
-        ? slowConnect(seen.line?.opening()?.stage() ?? null, where, timeoutMs)
-        : null
-    settle(waited === null ? slowAnswer(seen.answer, timeoutMs) : failureOf(waited, false))
-    breakOff(waited ?? new Error('The time of the attempt is over.'))
+    if (controller === null) {
+      const error = slowConnect(seen.line?.opening()?.stage() ?? null, where, timeoutMs)
+      fail(error)
+      breakOff(error)
+    } else {
+      settle(slowAnswer(seen.answer, timeoutMs))
+      breakOff(new Error('The time of the attempt is over.'))
+    }
   }
   // Timers run before sockets are read: where this process itself stood still, the answer may be waiting there.
   const deadline = setTimeout(() => setImmediate(expire), timeoutMs)
@@ -110,11 +119,7 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
     },
     onResponseError(_controller, error) {
       leaveLine(null)
-      if (settled) return
-      const failure = failureOf(error, seen.answer !== null)
-      // Ours: the promise, once rejected, stays so, and settling ends the rest.
-      if (failure === null) reject(error)
-      settle(failure)
+      if (!settled) fail(error)
     },
   }
   return { outcome: promise, handler }
@@ -137,7 +142,7 @@ function outcomeOf(
     responseTruncated: truncated,
     durationMs,
     timings: timingsOf(seen),
-    remoteAddress: line?.remoteAddress() ?? null,
+    remoteAddress: line?.opening()?.remoteAddress() ?? null,
     httpVersion: line?.httpVersion() ?? null,
     retryAfter: answer?.headers['retry-after'] ?? null,
   }

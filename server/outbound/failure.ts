@@ -18,6 +18,11 @@ export class ConnectFailure extends Error {
   }
 }
 
+/** The egress proxy failed: ours, so no attempt of the receiver. The message is for the log. */
+export class ProxyFailure extends Error {
+  override readonly name = 'ProxyFailure'
+}
+
 /** Codes of what this machine ran out of. A receiver must not be blamed, let alone be disabled, for them. */
 const ourCodes = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 

@@ -7,7 +7,8 @@ import type { Socket } from 'node:net'
 import { Agent, type buildConnector, Client, type Dispatcher, Pool } from 'undici'
 import type { HttpVersion } from '#server/domain/attempt-outcome.ts'
 
-export type Stage = 'dns' | 'tcp' | 'tls'
+/** `proxy`: on the way to the proxy; the tunnel through it is `tcp`. */
+export type Stage = 'dns' | 'proxy' | 'tcp' | 'tls'
 
 /** How long each step of making a connection took, in milliseconds; null: not needed, or not over. */
 export interface OpeningSteps {
@@ -23,6 +24,8 @@ export interface Opening {
   /** What is being waited for. */
   readonly stage: () => Stage
   readonly steps: () => OpeningSteps
+  /** Null: not connected yet. */
+  readonly remoteAddress: () => string | null
   /** Gives up; without effect once the connection stands. */
   readonly cancel: (reason: Error) => void
 }
@@ -36,7 +39,6 @@ export interface Line {
   /** The same, and the making of the connection ends unless another exchange waits for it too. */
   readonly giveUp: (reason: Error) => void
   /** Null: not connected yet. */
-  readonly remoteAddress: () => string | null
   readonly httpVersion: () => HttpVersion | null
 }
 
@@ -85,7 +87,6 @@ class LineClient extends Client {
     })
     this.#line = {
       opening: () => opening,
-      remoteAddress: () => socket?.remoteAddress ?? null,
       httpVersion: () => (socket === null ? null : httpVersionOf(socket)),
       started: () => {
         this.#waiting -= 1

@@ -6,6 +6,7 @@ import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { startReceiver } from '#test/support/receiver.ts'
+import { loopbackPolicy } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { type Api, startApi } from './start-api.ts'
 
@@ -55,7 +56,7 @@ beforeAll(async () => {
     now: Date.now(),
   })
   const stop = new AbortController()
-  const sender = createSender()
+  const sender = createSender({ policy: loopbackPolicy })
   const delivering = runDeliver(
     {
       store: server.store,

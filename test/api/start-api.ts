@@ -5,12 +5,16 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { Problem } from '#contracts/problem.ts'
 import { serveApi } from '#server/http/serve-api.ts'
+import { createSender } from '#server/outbound/attempt.ts'
+import { createNameResolver } from '#server/outbound/name-resolver.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
 import { openStore } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
+import { type DnsReply, startDnsServer } from '#test/support/dns-server.ts'
+import { loopbackPolicy } from '#test/support/sending.ts'
 
 /** A reply: JSON parsed, problems proved to be problems of our form. */
 export interface Reply {
@@ -74,6 +78,12 @@ async function clientOf(store: Store, url: string, name: string): Promise<Client
   }
 }
 
+/** What names of receivers mean to the API under test. */
+function meaningOf(name: string): DnsReply {
+  if (name.endsWith('.internal.example')) return { addresses: ['10.0.0.5'] }
+  return name.endsWith('.example') ? { addresses: ['93.184.215.14'] } : {}
+}
+
 /** The real API on a free port over a real database in a temporary folder. */
 export async function startApi(): Promise<Api> {
   await using parts = new AsyncDisposableStack()
@@ -82,6 +92,9 @@ export async function startApi(): Promise<Api> {
   const store = parts.adopt(await openStore({ url: `sqlite:${join(folder, 'offhook.db')}` }), (s) =>
     s.close(),
   )
+  const dns = parts.use(await startDnsServer(meaningOf))
+  const resolver = createNameResolver({ servers: [dns.address] })
+  const sender = parts.adopt(createSender({ resolver, policy: loopbackPolicy }), (s) => s.close())
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const changed: string[] = []
@@ -98,6 +111,7 @@ export async function startApi(): Promise<Api> {
         pbxState: (uuid) => states.get(uuid) ?? null,
         takesTestCalls: () => false,
         placeTestCall: async () => false,
+        whyForbidden: sender.whyForbidden,
         open: () => open,
       },
       log,

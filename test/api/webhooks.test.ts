@@ -125,7 +125,20 @@ test.each([
   ['a trigger that there is not', { triggers: ['call.endet'] }, 'triggers[0]', 'not_allowed'],
   ['no trigger', { triggers: [] }, 'triggers', 'too_small'],
   ['a URL with credentials', { url: 'https://me:pw@crm.example/' }, 'url', 'invalid'],
+  ['a URL with an empty user', { url: 'https://@crm.example/' }, 'url', 'invalid'],
   ['a URL of another scheme', { url: 'ftp://crm.example/' }, 'url', 'wrong_format'],
+  ['a URL of a Unix socket', { url: 'unix:/run/docker.sock' }, 'url', 'wrong_format'],
+  ['a URL without a host', { url: 'http:///hook' }, 'url', 'wrong_format'],
+  ['a URL with backslashes', { url: 'http:\\\\crm.example\\hook' }, 'url', 'wrong_format'],
+  ['a URL with port 0', { url: 'http://crm.example:0/' }, 'url', 'invalid'],
+  ['a URL with NUL', { url: 'http://crm.example/\u0000' }, 'url', 'invalid'],
+  ['a URL with a line break', { url: 'http://crm.example/a\nb' }, 'url', 'invalid'],
+  ['a URL with a space', { url: 'http://crm.example/a b' }, 'url', 'invalid'],
+  ['a URL with a fragment', { url: 'http://crm.example/#part' }, 'url', 'invalid'],
+  ['a URL with a zone', { url: 'http://[fe80::1%25eth0]/' }, 'url', 'wrong_format'],
+  ['a URL of a private address', { url: 'http://0x0a.1/' }, 'url', 'address_forbidden'],
+  ['a URL of the port of mail', { url: 'http://crm.example:25/' }, 'url', 'address_forbidden'],
+  ['a name that leads inside', { url: 'https://a.internal.example/' }, 'url', 'address_forbidden'],
   ['a number as text', { retries: '3' }, 'retries', 'wrong_type'],
   ['too many retries', { retries: 51 }, 'retries', 'too_large'],
   ['an unknown field', { urll: 'https://crm.example/' }, 'urll', 'unknown_field'],
@@ -135,6 +148,21 @@ test.each([
   const reply = await server.anna.request('POST', '/api/v1/webhooks', { body })
   expect(reply.body).toMatchObject({ status: 422, code: 'invalid_input' })
   expect(reply.body.errors).toEqual([expect.objectContaining({ field, code })])
+})
+
+test('a URL that leads inside is refused in a change, too, and says what would allow it', async () => {
+  const { address } = await createWebhook()
+  const body = { url: 'https://db.internal.example/' }
+  const reply = await server.anna.request('PATCH', address, { body })
+  expect(reply.body.errors).toEqual([
+    {
+      field: 'url',
+      code: 'address_forbidden',
+      message:
+        'db.internal.example leads to 10.0.0.5, which is a private address (10.0.0.0/8); the administrator can allow it: OFFHOOK_ALLOW_ADDRESSES.',
+    },
+  ])
+  expect((await server.anna.request('PATCH', address, { body: { name: 'New' } })).status).toBe(200)
 })
 
 describe('Idempotency-Key', () => {

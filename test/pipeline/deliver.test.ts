@@ -23,6 +23,7 @@ import {
 } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
 import { type Receiver, startReceiver } from '#test/support/receiver.ts'
+import { loopbackPolicy } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 let opened: Awaited<ReturnType<typeof openSqliteTestStore>>
@@ -37,7 +38,7 @@ beforeEach(async () => {
   opened = await openSqliteTestStore()
   store = opened.store
   tenant = await makeTenant(store)
-  sender = createSender()
+  sender = createSender({ policy: loopbackPolicy })
   running = null
   receivers = []
   logged = []

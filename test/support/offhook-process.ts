@@ -111,6 +111,8 @@ function environment(dataFolder: string, port: number, more: Readonly<Record<str
     OFFHOOK_DATA: dataFolder,
     OFFHOOK_PORT: String(port),
     OFFHOOK_DEMO_PBX: 'off',
+    // Receivers of tests are on this machine.
+    OFFHOOK_ALLOW_ADDRESSES: '127.0.0.0/8, ::1',
     ...more,
   }
 }

@@ -31,6 +31,15 @@ async function checkService(
   })
 }
 
+/** The guard of the send, asked when the URL is stored: who makes the webhook is told, and not only its log. */
+async function checkUrl({ whyForbidden }: RouteDeps, url: string | undefined) {
+  const why = url === undefined ? null : await whyForbidden(url)
+  if (why === null) return
+  throw new ProblemError('invalid_input', 'Wrong: url.', {
+    errors: [{ field: 'url', code: 'address_forbidden', message: why }],
+  })
+}
+
 export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
   const { store, now } = deps
   const read = async ({ caller, params }: OfWebhook) =>
@@ -43,6 +52,7 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
 
   serve(serving, api.createWebhook, async ({ caller, body }) => {
     await checkService(deps, caller.id, body.service_uuid)
+    await checkUrl(deps, body.url)
     const { webhook, secret } = await createWebhook(store, caller.id, body, now())
     return { ...webhook, secret }
   })
@@ -56,6 +66,7 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
     api.changeWebhook,
     async ({ caller, params, body }) => {
       await checkService(deps, caller.id, body.service_uuid)
+      await checkUrl(deps, body.url)
       return found(await changeWebhook(store, caller.id, params.id, body, now()))
     },
     read,
