@@ -11,6 +11,7 @@ import { DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
 import { listQuery, pageOf, pageQuery } from '#contracts/page.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
+import { NumberFilter } from '#contracts/search.ts'
 import { Service, ServiceChange, ServiceDraft, ShownService } from '#contracts/service.ts'
 import { TestCall } from '#contracts/test-call.ts'
 import { Webhook, WebhookChange, WebhookDraft, WebhookSecret } from '#contracts/webhook.ts'
@@ -330,6 +331,7 @@ export const api = {
       type: EventTypeName.optional(),
       service_uuid: z.uuid().optional(),
       call_uuid: z.uuid().optional(),
+      number: NumberFilter.optional(),
       ...period,
     }),
     answer: pageOf(StoredEvent),

@@ -46,8 +46,8 @@ export interface Page<T> {
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({
     items: z.array(item),
-    next_cursor: z
-      .string()
-      .nullable()
-      .meta({ description: 'Pass it as cursor to get the next page; null: this is the last.' }),
+    next_cursor: z.string().nullable().meta({
+      description:
+        'Pass it as cursor to get the next page; null: this is the last. A page can hold fewer items than limit, even none, and still not be the last: a search that finds little answers within two seconds with what it has.',
+    }),
   })

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
 import type { Batch } from '#server/store/batch.ts'
+import { callsBegunBy, insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
 import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -77,6 +78,7 @@ export async function acceptInto(
   const numbers = await insertEvents(trx, context, acceptances)
   const deliveries: NewDelivery[] = []
   const bodies: NewBody[] = []
+  const calls: NewCall[] = []
   const accepted = acceptances.map(({ accountId, events, now }, i) => {
     const day = dayOf(now)
     const before = { events: bodies.length, deliveries: deliveries.length }
@@ -87,6 +89,7 @@ export async function acceptInto(
       numbers.delete(event.id)
       bodies.push({ event: number, day, body: nativeBody(event) })
       const call = 'call' in event ? event.call.uuid : null
+      calls.push(...callsBegunBy(event, { accountId, day, seq: number }))
       for (const webhook of fired[i]?.[j] ?? []) {
         deliveries.push({
           account: accountId,
@@ -107,6 +110,7 @@ export async function acceptInto(
     }
   })
   if (bodies.length > 0) await insertBodies(trx, context, bodies)
+  await insertCallNumbers(trx, context, calls)
   if (deliveries.length > 0) await insertDeliveries(trx, context, deliveries)
   await storeCaptures(trx, context, acceptances)
   return accepted

@@ -30,6 +30,8 @@ export interface DialectFacts {
 }
 
 /** The columns of a day's tables beside their keys. */
+const callNumberColumns = 'account_id text not null, number text not null, event_seq'
+const callNumberKey = 'primary key (account_id, number, event_seq)'
 export const eventBodyColumns = 'body text not null'
 export const attemptColumns = `
   started_at bigint not null,
@@ -65,6 +67,9 @@ export const sqliteFacts: DialectFacts = {
       (event_seq integer primary key, ${sql.raw(eventBodyColumns)})`,
     sql`create table if not exists ${sql.table(`attempt_${day}`)}
       (seq integer primary key, ${sql.raw(attemptColumns)})`,
+    // One tree: it is its own index.
+    sql`create table if not exists ${sql.table(`call_number_${day}`)}
+      (${sql.raw(callNumberColumns)} integer not null, ${sql.raw(callNumberKey)}) without rowid`,
   ],
   // One transaction writes at a time.
   lockRows: () => sql``,
@@ -95,6 +100,8 @@ export const postgresFacts: DialectFacts = {
       (day default ${sql.lit(day)}, primary key (event_seq)) for values in (${sql.lit(day)})`,
     sql`create table if not exists ${sql.table(`attempt_${day}`)} partition of attempt
       (day default ${sql.lit(day)}, primary key (seq)) for values in (${sql.lit(day)})`,
+    sql`create table if not exists ${sql.table(`call_number_${day}`)}
+      (${sql.raw(callNumberColumns)} bigint not null, ${sql.raw(callNumberKey)})`,
   ],
   lockRows: (alias) => sql`for update of ${sql.ref(alias)} skip locked`,
   awaitRows: (alias) => sql`for update of ${sql.ref(alias)}`,

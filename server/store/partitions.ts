@@ -1,6 +1,7 @@
 /**
  * Bodies of events and attempts are in one table per day: `event_body_20779`, `attempt_20779`. They are nearly all of
- * the bytes, and a table is dropped in one go, where deleting row by row would write as much again.
+ * the bytes, and a table is dropped in one go, where deleting row by row would write as much again. So is what calls are
+ * found by (`call-numbers.ts`).
  *
  * The day is that on which the event was accepted (whole days since 1970, UTC). A delivery has it as `event_day`, so
  * that its body and all its attempts are found without a search, however much later they were made.
@@ -10,7 +11,8 @@ import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { Db } from '#server/store/store.ts'
 
-export type Partitioned = 'event_body' | 'attempt'
+export type Partitioned = (typeof partitioned)[number]
+export const partitioned = ['attempt', 'event_body', 'call_number'] as const
 
 const dayMs = 86_400_000
 
@@ -32,7 +34,7 @@ export function partitionName(table: Partitioned, day: number): string {
  * The table of that day for a query builder, under the name of the whole: `selectFrom(partition('attempt', day))`. It is
  * there as long as any event of the day is.
  */
-export function partition<T extends Partitioned>(table: T, day: number): T {
+export function partition<T extends 'event_body' | 'attempt'>(table: T, day: number): T {
   // Kysely reads the alias at run time; for the types it is the table that every day's is like.
   return `${partitionName(table, day)} as ${table}` as T
 }

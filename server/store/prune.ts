@@ -12,6 +12,7 @@ import {
   type Partitioned,
   partition,
   partitionDays,
+  partitioned,
   partitionName,
 } from '#server/store/partitions.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
@@ -125,13 +126,18 @@ export async function prunePartitions(
       if (endOfDay(day) > before) return false
       if (!(await hasToItself(trx, store.facts, day)) || (await hasEvents(trx, day))) continue
       if (!store.facts.dropsAtOnce && (await removePiece(trx, day, limit))) return true
-      await sql`drop table ${sql.table(partitionName('attempt', day))}`.execute(trx)
-      await sql`drop table ${sql.table(partitionName('event_body', day))}`.execute(trx)
-      await trx.deleteFrom('day_partition').where('day', '=', day).execute()
+      await dropDay(trx, day)
       return true
     }
     return false
   })
+}
+
+async function dropDay(trx: Trx, day: number): Promise<void> {
+  for (const table of partitioned) {
+    await sql`drop table ${sql.table(partitionName(table, day))}`.execute(trx)
+  }
+  await trx.deleteFrom('day_partition').where('day', '=', day).execute()
 }
 
 /** False: another process has dropped the day meanwhile. */
@@ -164,22 +170,30 @@ async function hasEvents(trx: Trx, day: number): Promise<boolean> {
 
 /** Removes some rows of the day; false: these were the last. */
 async function removePiece(trx: Trx, day: number, limit: number): Promise<boolean> {
-  if ((await removeFirst(trx, 'attempt', 'seq', day, limit)) === limit) return true
-  return (await removeFirst(trx, 'event_body', 'event_seq', day, limit)) === limit
+  for (const table of partitioned) {
+    if ((await removeFirst(trx, table, day, limit)) === limit) return true
+  }
+  return false
+}
+
+const keys: Readonly<Record<Partitioned, readonly string[]>> = {
+  attempt: ['seq'],
+  event_body: ['event_seq'],
+  call_number: ['account_id', 'number', 'event_seq'],
 }
 
 /** Removes the first rows of a day's table; returns how many, fewer than `limit` when these were the last. */
 async function removeFirst(
   trx: Trx,
   table: Partitioned,
-  key: 'seq' | 'event_seq',
   day: number,
   limit: number,
 ): Promise<number> {
   const name = sql.table(partitionName(table, day))
+  const key = sql.join(keys[table].map((column) => sql.ref(column)))
   const removed = await sql`
-    delete from ${name} where ${sql.ref(key)} in (
-      select ${sql.ref(key)} from ${name} order by ${sql.ref(key)} limit ${limit})
+    delete from ${name} where (${key}) in (
+      select ${key} from ${name} order by ${key} limit ${limit})
     returning 1`.execute(trx)
   return removed.rows.length
 }
@@ -212,6 +226,7 @@ export async function pruneDeletedWebhooks(store: Store, limit: number): Promise
       .selectFrom('delivery')
       .select('seq')
       .where('webhook_id', '=', webhook.id)
+      .orderBy('created_at')
       .orderBy('seq')
       .limit(limit)
       .execute()

@@ -125,6 +125,18 @@ export async function listServices(
   return pageOfRows('services', page, rows, serviceOf)
 }
 
+/** The countries of the account's services, ISO 3166, each once: where its national numbers can be from. */
+export async function listCountries(store: Store, accountId: string): Promise<readonly string[]> {
+  const rows = await store.read
+    .selectFrom('service')
+    .select('country')
+    .distinct()
+    .where('account_id', '=', accountId)
+    .where('country', 'is not', null)
+    .execute()
+  return rows.flatMap(({ country }) => country ?? [])
+}
+
 /** Null: the account has no such service. Throws StoreError `name_taken`, HiddenSecretError. */
 export async function changeService(
   store: Store,

@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync'
+import { parsePhoneNumber } from 'libphonenumber-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
@@ -12,6 +13,10 @@ import { type Api, startApi } from './start-api.ts'
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const types = ['call.inbound.received', 'call.inbound.answered', 'call.ended'] as const
+
+const caller = eventSamples['call.inbound.received'].call.source.number ?? ''
+/** As people of its country write it. */
+const national = parsePhoneNumber(caller).formatNational()
 
 let server: Api
 let serviceUuid: string
@@ -31,6 +36,7 @@ beforeAll(async () => {
     body: {
       name: 'office',
       friendly_name: 'Office',
+      country: parsePhoneNumber(caller).country,
       applications_enabled: true,
       connection: { kind: 'asterisk_managed' },
     },
@@ -42,8 +48,9 @@ beforeAll(async () => {
   webhookId = webhook.body.id
   const account = server.anna.account
   const { name, friendly_name, type } = service.body
-  events = types.map((t) => ({
+  events = types.map((t, i) => ({
     ...eventSamples[t],
+    sequence: i + 1,
     account,
     service: { uuid: serviceUuid, name, friendly_name, type },
   }))
@@ -236,6 +243,9 @@ describe('events', () => {
     [`call_uuid=${eventSamples['call.ended'].call.uuid}`, 3],
     ['service_uuid=6a1f8f0e-0f52-4b0e-9df0-0f4f6a1b2c3d', 0],
     ['until=2020-01-01T00:00:00.000Z', 0],
+    [`number=${encodeURIComponent('02 9000 0000')}`, 0],
+    [`number=${encodeURIComponent(national)}`, 3],
+    [`number=${encodeURIComponent(caller.replace('+', '00'))}`, 3],
   ])('filtered by %s are %i', async (query, count) => {
     expect(await listEvents(query)).toHaveLength(count)
   })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 /** What every store must do, whatever database it is on. A store passes all of it, or is none. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { eventSamples } from '#contracts/events/samples.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
 import { countDeliveries, listDeliveries } from '#server/store/deliveries.ts'
@@ -28,13 +29,18 @@ import {
   type Tenant,
 } from '#test/conformance/fixture.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
+import { runSearchConformance } from '#test/conformance/search.ts'
 import type { OpenTestStore, TestStore } from '#test/conformance/test-store.ts'
+
+/** The caller of every event of the fixture. */
+const callerKey = eventSamples['call.inbound.received'].call.source.number ?? ''
 
 export function runStoreConformance(name: string, open: OpenTestStore): void {
   describe(`store on ${name}`, () => {
     runNounConformance(open)
     runAcceptConformance(open)
     runClaimConformance(open)
+    runSearchConformance(open)
     runPruneConformance(open)
   })
 }
@@ -230,7 +236,10 @@ function runPruneConformance(open: OpenTestStore): void {
 
       await prune(day + 1)
       expect(await partitionDays(store.read)).toEqual([1])
-      expect((await listEvents(store, tenant.account.id, {}, { limit: 10 })).items).toHaveLength(1)
+      for (const filter of [{}, { numberKeys: [callerKey] }]) {
+        const { items } = await listEvents(store, tenant.account.id, filter, { limit: 10 })
+        expect(items).toHaveLength(1)
+      }
       expect(await opened.bytes()).toBeLessThan(size / 4)
     })
 

@@ -1,4 +1,5 @@
 import { api } from '#contracts/api.ts'
+import { numberKeysOf } from '#server/http/number-search.ts'
 import { found, periodOf, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Serving, serve } from '#server/http/serve.ts'
 import { serveList } from '#server/http/serve-list.ts'
@@ -10,6 +11,7 @@ export function serveEvents(serving: Serving, { store }: RouteDeps): void {
       type: query.type,
       serviceUuid: query.service_uuid,
       callUuid: query.call_uuid,
+      numberKeys: await numberKeysOf(store, caller, query.number),
       ...periodOf(query),
     }
     return await listEvents(store, caller.id, filter, page)

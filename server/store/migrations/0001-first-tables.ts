@@ -13,7 +13,7 @@ async function createEventTables(db: Kysely<unknown>, facts: DialectFacts): Prom
     .addColumn('occurred_at', 'bigint', (c) => c.notNull())
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .execute()
-  await sql`create index event_list on event (account_id, seq)`.execute(db)
+  await sql`create index event_list on event (account_id, occurred_at, seq)`.execute(db)
   await sql`create index event_call on event (call_uuid, seq) where call_uuid is not null`.execute(
     db,
   )
@@ -56,11 +56,14 @@ async function createDeliveryTables(db: Kysely<unknown>, facts: DialectFacts): P
     where state = 'leased'`.execute(db)
   await sql`create index delivery_order on delivery (webhook_id, call_uuid, seq)
     where state in ('pending', 'leased') and call_uuid is not null`.execute(db)
-  await sql`create index delivery_list on delivery (account_id, seq)`.execute(db)
-  await sql`create index delivery_webhook on delivery (webhook_id, seq)`.execute(db)
+  // Lists go by the time, and a search within a period begins at its end.
+  await sql`create index delivery_list on delivery (account_id, created_at, seq)`.execute(db)
+  await sql`create index delivery_webhook on delivery (webhook_id, created_at, seq)`.execute(db)
   await sql`create index delivery_event on delivery (event_seq)`.execute(db)
-  await sql`create index delivery_given_up on delivery (account_id, seq)
+  await sql`create index delivery_given_up on delivery (account_id, created_at, seq)
     where state in ('exhausted', 'cancelled')`.execute(db)
+  await sql`create index delivery_failed on delivery (account_id, created_at, seq)
+    where last_error is not null`.execute(db)
 }
 
 async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {

@@ -1,0 +1,20 @@
+import { z } from 'zod'
+
+/** What people search lists by, beside the fields that each list has. */
+
+/** One status, or a hundred of them: `503`, `5xx`. */
+export const StatusFilter = z
+  .string()
+  .regex(/^[1-5](\d\d|xx)$/, 'must be a status such as 503, or a class such as 5xx')
+  .meta({ description: 'A status such as 503, or a class such as 5xx.' })
+
+/** A phone number as people write it. */
+export const NumberFilter = z
+  .string()
+  .trim()
+  .max(64)
+  .regex(/\d/, 'must be a phone number or an extension')
+  .meta({
+    description:
+      'Events of calls from or to this number: a phone number in any way of writing, national ones as in the countries of your services, or an extension.',
+  })
