@@ -1,8 +1,10 @@
 import { backlog } from '#bench/backlog.ts'
 import type { Bench } from '#bench/bench.ts'
+import { capture } from '#bench/capture.ts'
 import { crash } from '#bench/crash.ts'
 import { growth } from '#bench/growth.ts'
 import { isolation } from '#bench/isolation.ts'
+import { latency } from '#bench/latency.ts'
 import { throughput, throughputPostgres } from '#bench/throughput.ts'
 
 export const benches: readonly Bench[] = [
@@ -37,9 +39,21 @@ export const benches: readonly Bench[] = [
     run: growth,
   },
   {
+    name: 'latency',
+    title: 'dialplan step to request, through Offhook ÷ by CURL(), 20 calls/s',
+    reach: '<= 2, p99 <= 3',
+    run: latency,
+  },
+  {
     name: 'crash',
     title: 'events lost by 50 times kill -9 under load',
     reach: '0',
     run: crash,
+  },
+  {
+    name: 'capture',
+    title: 'events lost or told twice: Asterisk, 20 calls/s, a kill -9 and a cut line',
+    reach: '0',
+    run: capture,
   },
 ]

@@ -1,8 +1,9 @@
 #!/bin/bash
-# get-asterisk.sh DEST - puts a complete Asterisk into the folder DEST, without root and without touching the machine.
+# get-asterisk.sh DEST [whole] - puts a complete Asterisk into the folder DEST, without root and without touching the machine.
 #
 # The packages come from the Debian mirror that this machine's own apt uses, by a private apt state, with
-# signatures checked; they are unpacked, never installed. About 17 MB to load and 10 seconds. A complete tree is
+# signatures checked; they are unpacked, never installed. About 17 MB to load and 10 seconds; `whole` takes all that the
+# packages depend on (67 MB), for modules that Offhook does not load itself, such as CURL(). A complete tree is
 # left alone. A tree is made beside DEST and renamed, so DEST is either absent or whole.
 # Prints one line on what it does; on failure one sentence on stderr and exit code 1.
 set -euo pipefail
@@ -90,7 +91,7 @@ fetch() {
   private_apt "$1"
   apt-get -qq update >>"$WORK/log" 2>&1 || return 1
   # shellcheck disable=SC2086 # the lists are words
-  (cd "$WORK/apt/cache/archives" && apt-get -qq download $LEAN) >>"$WORK/log" 2>&1 && return 0
+  [ "$WANTED" = lean ] && (cd "$WORK/apt/cache/archives" && apt-get -qq download $LEAN) >>"$WORK/log" 2>&1 && return 0
   # shellcheck disable=SC2086
   apt-get -qq -y --no-install-recommends --download-only install $ROOTS >>"$WORK/log" 2>&1
 }
@@ -138,8 +139,9 @@ put_in_place() {
 }
 
 main() {
-  [ $# -eq 1 ] && [ -n "$1" ] || fail "usage: get-asterisk.sh DEST"
+  [ -n "${1:-}" ] && [ $# -le 2 ] || fail "usage: get-asterisk.sh DEST [whole]"
   DEST=$1
+  WANTED=${2:-lean}
   case $DEST in /*) ;; *) DEST=$PWD/$DEST ;; esac
   if complete "$DEST"; then return 0; fi
   check_machine
