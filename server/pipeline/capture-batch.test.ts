@@ -35,7 +35,7 @@ const recordOf = (more: Partial<AsteriskRecordOptions>) =>
     celPath: join(folder, 'cel.csv'),
     queueLogPath: join(folder, 'queue_log'),
     beginAt: 'start',
-    rotation: null,
+    rotate: null,
     ...more,
   })
 

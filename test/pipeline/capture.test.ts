@@ -86,7 +86,7 @@ function start(options: StartOptions = {}): Running {
         celPath: join(folder, 'cel.csv'),
         queueLogPath: join(folder, 'queue_log'),
         beginAt: 'start',
-        rotation: null,
+        rotate: null,
       }),
       trunks: () => options.trunks ?? null,
       directory: () => directory,

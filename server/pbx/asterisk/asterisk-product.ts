@@ -3,15 +3,13 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
 import { openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
-import { openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
+import { type AsteriskPbx, openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
 import { asteriskRecord } from '#server/pbx/asterisk/asterisk-record.ts'
 import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts'
 import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
+import { rotateLogs } from '#server/pbx/asterisk/log-rotation.ts'
 import { keptPorts } from '#server/pbx/asterisk/ports.ts'
 import type { AttachedPbx, ManageablePbx, PbxLog } from '#server/pbx/pbx.ts'
-
-/** About 30,000 calls a file; a week of them for people who look into the past. */
-const rotation = { maxBytes: 64 * 1024 * 1024, keepMs: 7 * 86_400_000 }
 
 export interface ManagedAsteriskOptions {
   readonly connection: Extract<PbxConnection, { kind: 'asterisk_managed' }>
@@ -26,17 +24,22 @@ export async function managedAsterisk(options: ManagedAsteriskOptions): Promise<
   const files = instanceFolder(folder)
   // Only a folder that is there can be watched. What is wrong with it, opening the PBX says.
   await mkdir(dirname(files.celFile), { recursive: true, mode: 0o700 }).catch(() => undefined)
+  let opened: AsteriskPbx | null = null
   return {
     kind: 'managed',
     record: asteriskRecord({
       celPath: files.celFile,
       queueLogPath: files.queueLogFile,
       beginAt: 'start',
-      rotation,
+      rotate: async (read, now) => {
+        await rotateLogs(files, read, opened, now).catch((error: unknown) => {
+          log.warn({ folder, err: error }, 'the logs of the PBX were not rotated, trying again')
+        })
+      },
     }),
     open: async (document) => {
       const ports = await keptPorts(folder, connection.sip_port)
-      return await openAsteriskPbx({
+      opened = await openAsteriskPbx({
         folder,
         asterisk: await asterisk(),
         document,
@@ -45,6 +48,7 @@ export async function managedAsterisk(options: ManagedAsteriskOptions): Promise<
         rtp: ports.rtp,
         log,
       })
+      return opened
     },
   }
 }
@@ -59,7 +63,7 @@ export function attachedAsterisk(
       celPath: cel_path,
       queueLogPath: queue_log_path,
       beginAt: 'end',
-      rotation: null,
+      rotate: null,
     }),
     link: ami === null ? null : openAmiLink(ami),
     trunks: trunks.length > 0 ? new Set(trunks) : null,

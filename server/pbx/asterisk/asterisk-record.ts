@@ -1,6 +1,6 @@
 import type { CelRow, PbxRow, QueueLogRow } from '#server/domain/calls/rows.ts'
 import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
-import { type RotationRules, rotateLog } from '#server/pbx/asterisk/log-rotation.ts'
+import type { ReadTo } from '#server/pbx/asterisk/log-rotation.ts'
 import {
   endOfLog,
   type LogBatch,
@@ -16,8 +16,8 @@ export interface AsteriskRecordOptions {
   readonly queueLogPath: string | null
   /** Where to begin on the very first start: an attached PBX has years of history that nobody asked for. */
   readonly beginAt: 'start' | 'end'
-  /** Null: whoever runs the PBX keeps its files from growing for ever. */
-  readonly rotation: RotationRules | null
+  /** Keeps the files from growing for ever; null: whoever runs the PBX sees to that. */
+  readonly rotate: ((read: ReadTo, now: number) => Promise<void>) | null
 }
 
 /** What the cursor of the record is made of. */
@@ -42,7 +42,7 @@ const chunkBytes = 256 * 1024
 
 /** The two files that Asterisk writes of its calls, as one record: CEL, and queue_log in step with it. */
 export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
-  const { celPath, rotation } = options
+  const { celPath, rotate } = options
   return {
     resume: async (stored) => {
       const position =
@@ -51,10 +51,7 @@ export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
     },
     read: async (cursor) => await readBatch(options, positionOf(cursor)),
     watch: (onGrowth, signal) => watchLog(celPath, onGrowth, signal),
-    tidy: async (cursor, now) => {
-      const { cel } = positionOf(cursor)
-      if (rotation !== null && cel !== null) await rotateLog(celPath, cel, rotation, now)
-    },
+    tidy: async (cursor, now) => await rotate?.(positionOf(cursor), now),
   }
 }
 

@@ -1,8 +1,17 @@
-import { appendFile, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { rotateLog } from '#server/pbx/asterisk/log-rotation.ts'
+import { rotateLog, rotateLogs } from '#server/pbx/asterisk/log-rotation.ts'
 import { type LogCursor, readLog } from '#server/pbx/asterisk/log-tail.ts'
 
 let folder: string
@@ -70,4 +79,66 @@ test('read files stay for a while', async () => {
   await utimes(join(folder, old ?? ''), 0, 0)
   await rotateLog(path, next, rules, Date.now())
   expect(await readdir(folder)).toEqual(['cel.csv'])
+})
+
+test('of what nobody reads, only so many files stay', async () => {
+  const few = { ...rules, keepMs: 3_600_000, keepFiles: 2 }
+  const begun = Date.now()
+  for (let i = 0; i < 5; i += 1) {
+    await writeFile(path, `a line of round ${i}\n`)
+    await rotateLog(path, null, few, begun + i)
+  }
+  const left = await readdir(folder)
+  expect(left).toHaveLength(2)
+  const texts = await Promise.all(left.map((name) => readFile(join(folder, name), 'utf8')))
+  expect(texts.toSorted()).toEqual(['a line of round 3\n', 'a line of round 4\n'])
+})
+
+test('a log that is kept open is asked for again until a new file is there', async () => {
+  const files = {
+    celFile: path,
+    queueLogFile: join(folder, 'queue_log'),
+    messagesFile: join(folder, 'messages'),
+  }
+  await writeFile(files.queueLogFile, 'one\ntwo\nthree\n')
+  const inode = (await stat(files.queueLogFile, { bigint: true })).ino.toString()
+  const read = { cel: null, queueLog: { inode, offset: 14 } }
+  const tiny = { record: rules, messages: rules }
+  let asked = 0
+  let away = true
+  const reopen = async () => {
+    asked += 1
+    if (away) throw new Error('not connected')
+    await writeFile(files.queueLogFile, '')
+  }
+  let idle = false
+  const asterisk = { isIdle: async () => idle, reopen }
+  await rotateLogs(files, read, null, Date.now(), tiny)
+  await rotateLogs(files, read, asterisk, Date.now(), tiny)
+  expect(await readdir(folder)).toEqual(['queue_log'])
+  idle = true
+  await expect(rotateLogs(files, read, asterisk, Date.now(), tiny)).rejects.toThrow('not connected')
+  away = false
+  await rotateLogs(files, read, asterisk, Date.now(), tiny)
+  await rotateLogs(files, read, asterisk, Date.now(), tiny)
+  expect(asked).toBe(2)
+  expect(await readdir(folder)).toHaveLength(2)
+})
+
+test('a log that is far too large waits for no end of calls', async () => {
+  const files = {
+    celFile: path,
+    queueLogFile: join(folder, 'queue_log'),
+    messagesFile: join(folder, 'messages'),
+  }
+  await writeFile(files.messagesFile, 'x'.repeat(100))
+  let asked = 0
+  const reopen = async () => {
+    asked += 1
+  }
+  const asterisk = { isIdle: async () => false, reopen }
+  const read = { cel: null, queueLog: null }
+  await rotateLogs(files, read, asterisk, Date.now(), { record: rules, messages: rules })
+  expect(asked).toBe(1)
+  expect(await readdir(folder)).toEqual([expect.stringMatching(/^messages\.\d+$/)])
 })
