@@ -20,6 +20,7 @@ export default defineConfig({
             'test/pipeline/**/*.test.ts',
             'test/api/**/*.test.ts',
             'test/cli/**/*.test.ts',
+            'test/agent/**/*.test.ts',
           ],
           exclude: ['**/*.postgres.test.ts'],
           testTimeout: 20_000,

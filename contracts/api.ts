@@ -3,6 +3,13 @@
  * `/api/openapi.json` is made from it, and a client can be typed by it.
  */
 import { z } from 'zod'
+import {
+  AgentHello,
+  AgentReceipt,
+  AgentRecords,
+  AgentWelcome,
+  NewAgentToken,
+} from '#contracts/agent.ts'
 import { Attempt, Delivery, DeliveryState } from '#contracts/delivery.ts'
 import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
@@ -25,13 +32,15 @@ export interface Route<
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With parameters as `:name`. */
   readonly path: string
-  readonly tag: 'Services' | 'Webhooks' | 'Deliveries' | 'Events' | 'Health'
+  readonly tag: 'Services' | 'Agents' | 'Webhooks' | 'Deliveries' | 'Events' | 'Health'
   readonly summary: string
-  /** Who may call it: everybody, or the holder of an API key, who then sees only its account. */
-  readonly guard: 'none' | 'api_key'
+  /** Who may call it: everybody, the holder of an API key, who sees only its account, or the agent of a service. */
+  readonly guard: 'none' | 'api_key' | 'agent_token'
   readonly params: P
   readonly query: Q
   readonly body: B
+  /** How many bytes a body may have, unpacked. */
+  readonly bodyBytes: number
   /** Status of the successful reply; 204 has no body. */
   readonly status: 200 | 201 | 202 | 204
   readonly answer: A
@@ -54,6 +63,8 @@ const defaults = {
   params: nothing,
   query: nothing,
   body: nothing,
+  // The largest PBX document of a big office has some hundred KiB.
+  bodyBytes: 1024 * 1024,
   status: 200,
   answer: nothing,
   idempotent: false,
@@ -204,6 +215,39 @@ export const api = {
     status: 202,
     answer: TestCall,
     problems: ['not_found', 'no_test_calls'],
+  }),
+
+  createAgentToken: route({
+    method: 'POST',
+    path: '/api/v1/services/:uuid/agent-token',
+    tag: 'Agents',
+    summary: 'Make the token of the agent of a PBX on another machine. The one before is void.',
+    params: serviceParams,
+    status: 201,
+    answer: NewAgentToken,
+    problems: ['not_found', 'no_agent'],
+  }),
+  connectAgent: route({
+    method: 'POST',
+    path: '/api/v1/agent/connect',
+    tag: 'Agents',
+    summary: 'For offhook agent: from where the record of its PBX is to be shipped.',
+    guard: 'agent_token',
+    body: AgentHello,
+    answer: AgentWelcome,
+    problems: ['agent_elsewhere'],
+  }),
+  shipRecords: route({
+    method: 'POST',
+    path: '/api/v1/agent/records',
+    tag: 'Agents',
+    summary: 'For offhook agent: rows of the record. The reply comes when they are committed.',
+    guard: 'agent_token',
+    body: AgentRecords,
+    // A quarter of a MiB of the record, as JSON; a single row may have as much.
+    bodyBytes: 8 * 1024 * 1024,
+    answer: AgentReceipt,
+    problems: ['agent_behind', 'agent_replaced', 'agent_elsewhere', 'not_committed'],
   }),
 
   createWebhook: route({

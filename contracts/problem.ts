@@ -35,6 +35,12 @@ export const problems = {
     remedy:
       'Send "Authorization: Bearer <key>". "npm run -s offhook -- keys create <name>" makes a new key.',
   },
+  agent_unauthorized: {
+    status: 401,
+    title: 'The agent token is missing, or another one was made since',
+    remedy:
+      'POST /api/v1/services/<uuid>/agent-token makes a new one; the one before is void from then on.',
+  },
   not_found: {
     status: 404,
     title: 'There is no such object in your account',
@@ -59,6 +65,21 @@ export const problems = {
     status: 409,
     title: 'Somebody else configures this PBX',
     remedy: 'Only a service with a connection of kind asterisk_managed has a PBX document.',
+  },
+  no_agent: {
+    status: 409,
+    title: 'This PBX has no agent',
+    remedy: 'Only a service with a connection of kind asterisk_agent has a token for its agent.',
+  },
+  agent_behind: {
+    status: 409,
+    title: 'The record goes on elsewhere',
+    remedy: 'Connect again: the reply says what is committed, and from where to go on.',
+  },
+  agent_replaced: {
+    status: 409,
+    title: 'Another agent of this service has connected',
+    remedy: 'Run one agent for each service; a second PBX is a second service with its own token.',
   },
   no_test_calls: {
     status: 409,
@@ -115,6 +136,16 @@ export const problems = {
     status: 503,
     title: 'Offhook is starting or stopping',
     remedy: 'Try again in a few seconds.',
+  },
+  agent_elsewhere: {
+    status: 503,
+    title: 'This server does not run the PBX of the agent',
+    remedy: 'Connect again in a few seconds: it is starting, or another server is to take over.',
+  },
+  not_committed: {
+    status: 503,
+    title: 'The rows could not be committed in time',
+    remedy: 'Connect again: what is committed is not asked for, the rest is to be sent again.',
   },
   storage_full: {
     status: 507,

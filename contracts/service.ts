@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AgentState } from '#contracts/agent.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 
@@ -7,11 +8,17 @@ const absolutePath = z
   .regex(/^\/[^\0]*$/, 'must be an absolute path')
   .max(1024)
 
+const trunks = z
+  .array(z.string().min(1).max(100))
+  .default([])
+  .meta({ description: 'Endpoint names of the lines to carriers; empty: guessed.' })
+
 /**
  * How Offhook reaches the PBX of a service.
  * `asterisk_managed`: Offhook generates the configuration from the service's PBX document and runs the process.
  * `asterisk_attached`: an Asterisk that somebody else configures; Offhook reads its CEL file (the columns of the
  * documented `cel_custom.conf` mapping) and, where given, its queue_log and its AMI.
+ * `asterisk_agent`: such an Asterisk on another machine, where `offhook agent` reads those files and ships them.
  */
 export const PbxConnection = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -46,11 +53,9 @@ export const PbxConnection = z.discriminatedUnion('kind', [
       })
       .nullable()
       .default(null),
-    trunks: z
-      .array(z.string().min(1).max(100))
-      .default([])
-      .meta({ description: 'Endpoint names of the lines to carriers; empty: guessed.' }),
+    trunks,
   }),
+  z.strictObject({ kind: z.literal('asterisk_agent'), trunks }),
 ])
 export type PbxConnection = z.infer<typeof PbxConnection>
 
@@ -105,6 +110,9 @@ export const ServiceStatus = z
       })
       .nullable()
       .meta({ description: 'Null: there is none, or somebody else configures the PBX.' }),
+    agent: AgentState.nullable().meta({
+      description: 'Null: its PBX is reached without an agent.',
+    }),
     test_calls: z.boolean().meta({ description: 'It is the demo PBX: test calls can be placed.' }),
   })
   .meta({ id: 'ServiceStatus' })

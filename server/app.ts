@@ -18,6 +18,7 @@ import { demoReceiverAllowed } from '#server/demo-receiver-file.ts'
 import { ensureFirstKey, type KeyNotice } from '#server/first-key.ts'
 import { serveApi } from '#server/http/serve-api.ts'
 import { createSender, type Sender } from '#server/outbound/attempt.ts'
+import { createAgentHub } from '#server/pbx/agent/agent-hub.ts'
 import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
@@ -228,12 +229,14 @@ export async function openApp(opening: Opening): Promise<App> {
   let open = false
   const asterisk = asteriskFinder(opening)
   const pbxFolder = join(config.dataFolder, 'pbx')
-  const products = pbxProducts({ folder: pbxFolder, asterisk, log })
+  const agents = createAgentHub(Date.now)
+  const products = pbxProducts({ folder: pbxFolder, asterisk, agents, log })
   let services: RunningServices | null = null
   let demo: Demo | null = null
   const changedEarly = new Set<string>()
   const deps = {
     store,
+    agents,
     idempotencyKeys: idempotencyKeysIn(store, Date.now),
     now: Date.now,
     serviceLeaves: products.condemn,

@@ -1,3 +1,4 @@
+import { agentHelp, runAgentCommand } from '#server/cli/agent.ts'
 import type { Command } from '#server/cli/command.ts'
 import { demoHelp, runDemo } from '#server/cli/demo.ts'
 import { deriveHelp, runDerive } from '#server/cli/derive.ts'
@@ -20,6 +21,11 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: 'Print the events that a CEL file gives, as NDJSON; sends nothing.',
     help: deriveHelp,
     run: runDerive,
+  },
+  agent: {
+    summary: 'Ship the record of the PBX on this machine to a server on another one.',
+    help: agentHelp,
+    run: runAgentCommand,
   },
   keys: {
     summary: 'Make, list and revoke API keys.',

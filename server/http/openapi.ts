@@ -90,6 +90,7 @@ function parametersOf(route: Route, components: Components): readonly Json[] {
 function problemsOf(route: Route): ReadonlyMap<number, readonly ProblemCode[]> {
   const codes: ProblemCode[] = [...route.problems, 'internal']
   if (route.guard === 'api_key') codes.push('unauthorized')
+  if (route.guard === 'agent_token') codes.push('agent_unauthorized')
   if (given(route.body)) {
     codes.push('invalid_json', 'body_too_large', 'unsupported_media_type', 'storage_full')
   }
@@ -127,12 +128,17 @@ function responsesOf(route: Route, components: Components): Json {
   return { [route.status]: success, ...Object.fromEntries(failures) }
 }
 
+function securityOf({ guard }: Route): readonly Json[] {
+  if (guard === 'none') return []
+  return [guard === 'api_key' ? { apiKey: [] } : { agentToken: [] }]
+}
+
 function operationOf(name: RouteName, route: Route, components: Components): Json {
   return {
     operationId: name,
     tags: [route.tag],
     summary: route.summary,
-    security: route.guard === 'none' ? [] : [{ apiKey: [] }],
+    security: securityOf(route),
     parameters: parametersOf(route, components),
     ...(given(route.body) && {
       requestBody: {
@@ -183,7 +189,10 @@ export function openApiDocument(version: string): Json {
     paths,
     components: {
       schemas: components,
-      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer' },
+        agentToken: { type: 'http', scheme: 'bearer' },
+      },
     },
   }
 }

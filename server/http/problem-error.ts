@@ -33,7 +33,7 @@ export function problemReply(error: ProblemError, requestId: string): Problem {
   }
 }
 
-/** What Fastify itself refuses, by its error code. */
+/** What Fastify itself refuses, or zlib in a body that is said to be compressed, by the error’s code. */
 const fastifyRefusals: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
@@ -41,6 +41,8 @@ const fastifyRefusals: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
   FST_ERR_BAD_URL: 'invalid_request',
+  Z_DATA_ERROR: 'invalid_request',
+  Z_BUF_ERROR: 'invalid_request',
   FST_ERR_MAX_PARAM_LENGTH: 'route_not_found',
 }
 

@@ -1,8 +1,25 @@
+import type { AgentRecords, AgentState } from '#contracts/agent.ts'
 import type { TestCall } from '#contracts/test-call.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import type { Store } from '#server/store/store.ts'
+
+/** What became of a shipment of an agent; `pbx/agent/agent-pbx.ts` says what each means. */
+export type AgentShipped =
+  | { readonly is: 'committed'; readonly cursor: string }
+  | { readonly is: 'elsewhere' | 'no_session' | 'replaced' | 'not_committed' }
+
+/** The agents of the PBXs that run here. */
+export interface Agents {
+  /** Null: the service does not run here. */
+  readonly connect: (
+    serviceUuid: string,
+    version: string,
+  ) => { readonly session: string; readonly cursor: string } | null
+  readonly ship: (serviceUuid: string, records: AgentRecords) => Promise<AgentShipped>
+  readonly state: (serviceUuid: string) => AgentState | null
+}
 
 /** What the routes work with. */
 export interface RouteDeps {
@@ -22,6 +39,7 @@ export interface RouteDeps {
   readonly takesTestCalls: (serviceUuid: string) => boolean
   /** Why requests to this URL would be refused, as a sentence; null: they would not. */
   readonly whyForbidden: (url: string) => Promise<string | null>
+  readonly agents: Agents
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean
 }

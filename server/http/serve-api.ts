@@ -5,6 +5,7 @@ import { oneAtATime } from '#server/http/one-at-a-time.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
+import { serveAgents } from '#server/http/routes/agents.ts'
 import { serveDeliveries } from '#server/http/routes/deliveries.ts'
 import { serveEventTypes } from '#server/http/routes/event-types.ts'
 import { serveEvents } from '#server/http/routes/events.ts'
@@ -13,17 +14,28 @@ import { serveServices } from '#server/http/routes/services.ts'
 import { serveWebhooks } from '#server/http/routes/webhooks.ts'
 import type { Caller, Serving } from '#server/http/serve.ts'
 import { createServer } from '#server/http/server.ts'
+import { findServiceByAgentToken } from '#server/store/agent-tokens.ts'
 import { findAccountByApiKey } from '#server/store/api-keys.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** RFC 6750: the scheme in any case, then the key. */
 const bearer = /^Bearer +([\x21-\x7e]{1,200}) *$/i
 
+const bearerOf = (request: FastifyRequest): string | undefined =>
+  bearer.exec(request.headers.authorization ?? '')?.[1]
+
 async function callerOf(store: Store, request: FastifyRequest): Promise<Caller> {
-  const key = bearer.exec(request.headers.authorization ?? '')?.[1]
+  const key = bearerOf(request)
   const account = key === undefined ? null : await findAccountByApiKey(store, key)
   if (account === null) throw new ProblemError('unauthorized')
-  return account
+  return { ...account, service: null }
+}
+
+async function agentOf(store: Store, request: FastifyRequest): Promise<Caller> {
+  const token = bearerOf(request)
+  const agent = token === undefined ? null : await findServiceByAgentToken(store, token)
+  if (agent === null) throw new ProblemError('agent_unauthorized')
+  return { ...agent.account, service: agent.service }
 }
 
 /** The whole API on a server that does not listen yet. `version` is Offhook's, for the OpenAPI document. */
@@ -32,6 +44,8 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
   const serving: Serving = {
     app,
     callerOf: async (request) => await callerOf(deps.store, request),
+    agentOf: async (request) => await agentOf(deps.store, request),
+    now: deps.now,
     idempotencyKeys: deps.idempotencyKeys,
     inTurn: oneAtATime(),
     exports: createExports(log),
@@ -39,6 +53,7 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
   // Before the server waits for requests under way: an export could last for hours.
   app.addHook('preClose', async () => serving.exports.cut())
   serveServices(serving, deps)
+  serveAgents(serving, deps)
   serveWebhooks(serving, deps)
   serveDeliveries(serving, deps)
   serveEvents(serving, deps)

@@ -8,10 +8,12 @@ import { fieldErrors } from '#server/http/field-errors.ts'
 import { fingerprintOf, type IdempotencyKeys, runOnce } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 
-/** The account that a request speaks for; the guard finds it by the API key. */
+/** The account that a request speaks for; the guard finds it by the API key, or by the token of an agent. */
 export interface Caller {
   readonly id: string
   readonly name: string
+  /** Whose agent calls; null for the holder of an API key. */
+  readonly service: { readonly uuid: string; readonly name: string } | null
 }
 
 /** What every route is served with. */
@@ -19,6 +21,10 @@ export interface Serving {
   readonly app: FastifyInstance
   /** The account of the request's API key; throws `unauthorized`. */
   readonly callerOf: (request: FastifyRequest) => Promise<Caller>
+  /** The service of the request's agent token, and its account; throws `agent_unauthorized`. */
+  readonly agentOf: (request: FastifyRequest) => Promise<Caller>
+  /** Epoch ms. */
+  readonly now: () => number
   readonly idempotencyKeys: IdempotencyKeys
   readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
   readonly exports: Exports
@@ -30,13 +36,15 @@ export interface Input<R extends Route> {
   readonly query: z.output<R['query']>
   readonly body: z.output<R['body']>
   readonly caller: Caller
+  /** When its headers had come; epoch ms. */
+  readonly receivedAt: number
 }
 
 type Readonlys<T> = T extends object ? { readonly [K in keyof T]: Readonlys<T[K]> } : T
 /** What a handler returns: the answer's input type, which the handler need not be able to change. */
 type Answer<R extends Route> = Readonlys<z.input<R['answer']>>
 
-const nobody: Caller = { id: '', name: '' }
+const nobody: Caller = { id: '', name: '', service: null }
 const given = (schema: z.ZodType) => !(schema instanceof z.ZodUndefined)
 
 function parsed(schema: z.ZodType, value: unknown): { value: unknown; errors: FieldError[] } {
@@ -53,7 +61,7 @@ export function wrongFields(errors: readonly FieldError[]): ProblemError {
 }
 
 /** Parses all parts of the request; every wrong field of query and body is told at once. */
-function inputOf<R extends Route>(route: R, request: FastifyRequest, caller: Caller): Input<R> {
+function inputOf<R extends Route>(route: R, request: FastifyRequest): Input<R> {
   const params = parsed(route.params, request.params)
   // An id that cannot exist names nothing, the same as one that does not.
   if (params.errors.length > 0) throw new ProblemError('not_found')
@@ -64,7 +72,10 @@ function inputOf<R extends Route>(route: R, request: FastifyRequest, caller: Cal
   const body = parsed(route.body, request.body)
   const errors = [...query.errors, ...body.errors]
   if (errors.length > 0) throw wrongFields(errors)
-  return { params: params.value, query: query.value, body: body.value, caller } as Input<R>
+  return {
+    ...{ params: params.value, query: query.value, body: body.value },
+    ...{ caller: request.caller ?? nobody, receivedAt: request.receivedAt },
+  } as Input<R>
 }
 
 function header(request: FastifyRequest, name: string): string | undefined {
@@ -95,20 +106,21 @@ function send(request: FastifyRequest, reply: FastifyReply, route: Route, body: 
 
 /** Registers one route of the contract behind its guard; `handle` sees parsed input and replies. */
 export function register<R extends Route>(
-  { app, callerOf }: Serving,
+  { app, callerOf, agentOf, now }: Serving,
   route: R,
   handle: (request: FastifyRequest, reply: FastifyReply, input: Input<R>) => Promise<unknown>,
 ): void {
   app.route({
     method: route.method,
     url: route.path,
-    ...(route.guard === 'api_key' && {
-      onRequest: async (request: FastifyRequest) => {
-        request.caller = await callerOf(request)
-      },
-    }),
+    bodyLimit: route.bodyBytes,
+    onRequest: async (request: FastifyRequest) => {
+      request.receivedAt = now()
+      if (route.guard === 'api_key') request.caller = await callerOf(request)
+      if (route.guard === 'agent_token') request.caller = await agentOf(request)
+    },
     handler: async (request, reply) => {
-      const input = inputOf(route, request, request.caller ?? nobody)
+      const input = inputOf(route, request)
       return await handle(request, reply.code(route.status), input)
     },
   })

@@ -9,6 +9,7 @@ export type PbxErrorCode =
   | 'refused'
   | 'protocol'
   | 'busy'
+  | 'cannot_be_asked'
   | 'configuration_rejected'
 
 /** An error of the PBX side. The message is one sentence for a person; `code` is for programs. */

@@ -37,7 +37,7 @@ export interface PbxLink {
  * understands: whoever holds one can go on reading behind what it has, after any time and any crash.
  */
 export interface PbxRecord {
-  /** The cursor to begin from: `stored` is the last one of an earlier run, null on the very first. */
+  /** The cursor to begin from: `stored` is the last one of an earlier run; null or '' when nothing was read yet. */
   readonly resume: (stored: string | null) => Promise<string>
   /** What is behind the cursor. Calling it with the new cursor says that what came before is safe. */
   readonly read: (cursor: string) => Promise<RecordBatch>
@@ -54,6 +54,8 @@ export interface RecordBatch {
   /** There is more to read at once. */
   readonly more: boolean
   readonly remarks: readonly RecordRemark[]
+  /** What happened before this, by the clock of the PBX, was read late, not live; null: as capture knows by itself. */
+  readonly liveSince: number | null
 }
 
 /** Something in the record is not as it should be; for the log, the reading goes on behind it. */
@@ -73,6 +75,8 @@ export interface AttachedPbx {
   readonly record: PbxRecord
   /** Connects at once, until it is closed. Null: there is the record alone. */
   readonly link: (PbxLink & { readonly close: () => Promise<void> }) | null
+  /** What people know the link as. */
+  readonly linkName: 'manager interface' | 'agent'
   /** Endpoints of the lines to carriers; null: guessed. */
   readonly trunks: ReadonlySet<string> | null
 }

@@ -1,6 +1,7 @@
 /** Which product a connection speaks of: the one place that knows them all. */
 import { join } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
+import type { AgentHub } from '#server/pbx/agent/agent-hub.ts'
 import { attachedAsterisk, managedAsterisk } from '#server/pbx/asterisk/asterisk-product.ts'
 import {
   condemnInstance,
@@ -15,6 +16,7 @@ export interface ProductsOptions {
   readonly folder: string
   /** Finds or gets an Asterisk; asked only when a managed one is to run. */
   readonly asterisk: () => Promise<AsteriskInstallation>
+  readonly agents: AgentHub
   readonly log: PbxLog
 }
 
@@ -35,7 +37,7 @@ export interface PbxProducts {
   readonly finishDiscards: (living: ReadonlySet<string>) => Promise<void>
 }
 
-export function pbxProducts({ folder, asterisk, log }: ProductsOptions): PbxProducts {
+export function pbxProducts({ folder, asterisk, agents, log }: ProductsOptions): PbxProducts {
   return {
     pbxOf: async (serviceUuid, connection) => {
       switch (connection.kind) {
@@ -48,6 +50,8 @@ export function pbxProducts({ folder, asterisk, log }: ProductsOptions): PbxProd
           })
         case 'asterisk_attached':
           return attachedAsterisk(connection)
+        case 'asterisk_agent':
+          return agents.open(serviceUuid, connection.trunks)
       }
     },
     condemn: async (serviceUuid) => await condemnInstance(join(folder, serviceUuid)),

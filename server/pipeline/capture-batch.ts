@@ -99,9 +99,11 @@ export async function readAll(capture: Capture): Promise<void> {
     const { cursor: before } = capture
     const batch = await deps.record.read(before.record)
     for (const { message, facts } of batch.remarks) deps.log.warn(facts, `capture: ${message}`)
-    const { rows } = batch
+    const { rows, liveSince } = batch
     const cursor = { ...before, record: batch.cursor }
-    if (rows.length > 0 || batch.cursor !== before.record) await commit(capture, { rows, cursor })
+    if (rows.length > 0 || batch.cursor !== before.record) {
+      await commit(capture, { rows, cursor, liveSince })
+    }
     more = batch.more
   }
   const { bootAt } = capture.calls
@@ -117,12 +119,15 @@ export async function commit(
     readonly cursor?: CaptureCursor
     /** Found out after the fact, by a restart of the PBX or a comparison of channels. */
     readonly late?: boolean
+    /** As in RecordBatch. */
+    readonly liveSince?: number | null
   },
 ): Promise<void> {
   const { deps } = capture
   const folded = foldAll(capture, step.rows ?? [])
   const directory = deps.directory()
-  const backfilled = (fact: Fact) => step.late === true || fact.at < capture.liveSince
+  const liveSince = step.liveSince ?? capture.liveSince
+  const backfilled = (fact: Fact) => step.late === true || fact.at < liveSince
   const told = folded.facts.map((fact) => describe(fact, directory, backfilled(fact)))
   const saved = saveCalls({
     ...folded.state,

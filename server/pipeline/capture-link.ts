@@ -120,6 +120,7 @@ async function listChannels(capture: Capture, link: PbxLink): Promise<ReadonlySe
     return await link.listChannels()
   } catch (error) {
     if (!(error instanceof PbxError)) throw error
+    if (error.code === 'cannot_be_asked') return null
     capture.deps.log.warn({ err: error }, 'link: the open channels cannot be listed')
     return null
   }

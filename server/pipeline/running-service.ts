@@ -1,8 +1,10 @@
 /** What a service holds while it runs, and what all kinds of PBX have in common: capture, and watching the link. */
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Directory } from '#server/domain/events/directory.ts'
-import type { PbxLink, PbxLog } from '#server/pbx/pbx.ts'
+
+import type { AttachedPbx, PbxLink, PbxLog } from '#server/pbx/pbx.ts'
 import type { PbxProducts } from '#server/pbx/products.ts'
+
 import { runCapture } from '#server/pipeline/capture.ts'
 import type { Doorbell } from '#server/pipeline/doorbell.ts'
 import { type PbxState, withPbx } from '#server/pipeline/pbx-state.ts'
@@ -36,6 +38,7 @@ export async function watchLink(
   running: Running,
   link: PbxLink,
   signal: AbortSignal,
+  name: AttachedPbx['linkName'] = 'manager interface',
 ): Promise<void> {
   const tell = (is: PbxState['is'], because: string | null = null) => {
     running.state = withPbx(running.state, is, running.deps.now(), because)
@@ -43,7 +46,7 @@ export async function watchLink(
   await link.run(
     {
       up: () => tell('up'),
-      down: (reason) => tell('down', `The manager interface: ${reason}.`),
+      down: (reason) => tell('down', `The ${name}: ${reason}.`),
       activity: () => undefined,
     },
     signal,

@@ -70,11 +70,11 @@ function update(running: Running, inside: ServiceInside): void {
 
 async function runAttached(
   running: Running,
-  { record, link, trunks }: AttachedPbx,
+  { record, link, linkName, trunks }: AttachedPbx,
   tried: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const watched = link === null ? null : watchLink(running, link, signal)
+  const watched = link === null ? null : watchLink(running, link, signal, linkName)
   if (link === null) running.state = withPbx(running.state, 'up', running.deps.now())
   tried()
   await capture(running, signal, { record, trunks: () => trunks, link })

@@ -49,6 +49,8 @@ interface ServiceTable {
   connection: string
   /** Sealed JSON: it holds the passwords of phones and mailboxes. */
   pbx_document: string | null
+  /** SHA-256 of the token of its agent, hex; the token itself is not kept. */
+  agent_token_hash: string | null
   created_at: number
   updated_at: number
 }

@@ -80,6 +80,7 @@ export async function createService(
         applications_enabled: draft.applications_enabled ? 1 : 0,
         connection: sealed(store.secrets, uuid, restoreConnectionSecret(draft.connection, null)),
         pbx_document: null,
+        agent_token_hash: null,
         created_at: now,
         updated_at: now,
       })
@@ -163,6 +164,7 @@ export async function changeService(
               ? 1
               : 0,
         connection: connectionAfter(store.secrets, row, change.connection),
+        agent_token_hash: agentTokenAfter(row, change.connection),
         updated_at: now,
       })
       .where('uuid', '=', uuid)
@@ -178,6 +180,10 @@ function connectionAfter(secrets: SecretBox, row: Row, change: PbxConnection | u
   const meant = restoreConnectionSecret(change, openConnection(secrets, row))
   return sealed(secrets, row.uuid, meant)
 }
+
+/** A PBX that is reached otherwise from now on has no agent any more. */
+const agentTokenAfter = (row: Row, change: PbxConnection | undefined): string | null =>
+  change === undefined || change.kind === 'asterisk_agent' ? row.agent_token_hash : null
 
 /** Removes the service, its PBX document, how far it was read, and its own webhooks. False: there is none. */
 export async function deleteService(

@@ -243,6 +243,7 @@ test('a service tells how its PBX is doing, without becoming another version of 
   const read = await server.anna.request('GET', address)
   expect(read.body.status).toEqual({
     pbx: 'up',
+    agent: null,
     since: '1970-01-01T00:00:01.000Z',
     reason: null,
     document: {

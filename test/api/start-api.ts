@@ -5,8 +5,12 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { Problem } from '#contracts/problem.ts'
 import { serveApi } from '#server/http/serve-api.ts'
+
 import { createSender } from '#server/outbound/attempt.ts'
 import { createNameResolver } from '#server/outbound/name-resolver.ts'
+
+import { type AgentHub, createAgentHub } from '#server/pbx/agent/agent-hub.ts'
+
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
@@ -46,6 +50,8 @@ export interface Api extends AsyncDisposable {
   readonly states: Map<string, PbxState>
   /** The lines of the log so far. */
   readonly log: () => readonly Record<string, unknown>[]
+  /** Where the PBXs of agents are opened. */
+  readonly agents: AgentHub
   readonly setOpen: (open: boolean) => void
 }
 
@@ -98,6 +104,7 @@ export async function startApi(): Promise<Api> {
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const changed: string[] = []
+  const agents = createAgentHub(Date.now)
   const states = new Map<string, PbxState>()
   let open = true
   const server = parts.adopt(
@@ -112,6 +119,7 @@ export async function startApi(): Promise<Api> {
         takesTestCalls: () => false,
         placeTestCall: async () => false,
         whyForbidden: sender.whyForbidden,
+        agents,
         open: () => open,
       },
       log,
@@ -130,6 +138,7 @@ export async function startApi(): Promise<Api> {
     anna,
     bert,
     servicesChanged: changed,
+    agents,
     states,
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     setOpen: (value) => {

@@ -1,3 +1,4 @@
+import type { AgentState } from '#contracts/agent.ts'
 import { api } from '#contracts/api.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { Service, ServiceStatus } from '#contracts/service.ts'
@@ -21,11 +22,25 @@ interface OfService {
   readonly params: { readonly uuid: string }
 }
 
-function statusOf(deps: RouteDeps, uuid: string): ServiceStatus {
+/** Nobody has shipped anything for this service here. */
+const absent: AgentState = {
+  connected: false,
+  version: null,
+  connected_at: null,
+  last_seen_at: null,
+  caught_up: false,
+  clock: null,
+}
+
+function statusOf(deps: RouteDeps, { uuid, connection }: Service): ServiceStatus {
+  const agent = connection.kind === 'asterisk_agent' ? (deps.agents.state(uuid) ?? absent) : null
   const state = deps.pbxState(uuid)
   const test_calls = deps.takesTestCalls(uuid)
   if (state === null)
-    return { pbx: 'starting', since: isoOf(deps.now()), reason: null, document: null, test_calls }
+    return {
+      ...{ pbx: 'starting', since: isoOf(deps.now()), reason: null, document: null },
+      ...{ agent, test_calls },
+    }
   const { is, since, because, document } = state
   return {
     pbx: is,
@@ -37,13 +52,14 @@ function statusOf(deps: RouteDeps, uuid: string): ServiceStatus {
       reason: document.because,
       restart_needed: document.restartNeeded,
     },
+    agent,
     test_calls,
   }
 }
 
 export function serveServices(serving: Serving, deps: RouteDeps): void {
   const { store, now, servicesChanged } = deps
-  const shown = (service: Service) => ({ ...service, status: statusOf(deps, service.uuid) })
+  const shown = (service: Service) => ({ ...service, status: statusOf(deps, service) })
   const read = async ({ caller, params }: OfService) =>
     found(await getService(store, caller.id, params.uuid))
 

@@ -66,6 +66,7 @@ export function attachedAsterisk(
       rotate: null,
     }),
     link: ami === null ? null : openAmiLink(ami),
+    linkName: 'manager interface',
     trunks: trunks.length > 0 ? new Set(trunks) : null,
   }
 }

@@ -46,7 +46,9 @@ export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
   return {
     resume: async (stored) => {
       const position =
-        stored === null ? await first(options) : await goOn(options, positionOf(stored))
+        stored === null || stored === ''
+          ? await first(options)
+          : await goOn(options, positionOf(stored))
       return JSON.stringify(position)
     },
     read: async (cursor) => await readBatch(options, positionOf(cursor)),
@@ -124,7 +126,7 @@ const batchOf = (
   position: Position,
   more: boolean,
   remarks: readonly RecordRemark[],
-): RecordBatch => ({ rows, cursor: JSON.stringify(position), more, remarks })
+): RecordBatch => ({ rows, cursor: JSON.stringify(position), more, remarks, liveSince: null })
 
 async function readCel(path: string, cursor: LogCursor | null): Promise<Rows<CelRow>> {
   return parsed(path, await readLog(path, cursor, { quoted: true, chunkBytes }), parseCelRow)

@@ -149,6 +149,7 @@ async function createAccountTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('applications_enabled', 'integer', (c) => c.notNull())
     .addColumn('connection', 'text', (c) => c.notNull())
     .addColumn('pbx_document', 'text')
+    .addColumn('agent_token_hash', 'text', (c) => c.unique())
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('updated_at', 'bigint', (c) => c.notNull())
     .addUniqueConstraint('service_name', ['account_id', 'name'])
