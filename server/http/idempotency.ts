@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ProblemError } from '#server/http/problem-error.ts'
+import type { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
+import type { Db } from '#server/store/store.ts'
 
 /** What the first request with a key came to. The body is the JSON text of its reply. */
 export interface StoredReply {
@@ -8,20 +10,7 @@ export interface StoredReply {
 }
 
 /** Where the replies to creations are remembered, so that a repetition has no second effect. */
-export interface IdempotencyKeys {
-  /**
-   * Claims the key for a request, told by its fingerprint. `claimed`: go ahead, then `finish` or `release`.
-   * `under_way`: the first request has not ended. `other_request`: the key belongs to another fingerprint.
-   */
-  claim(
-    accountId: string,
-    key: string,
-    fingerprint: string,
-  ): Promise<'claimed' | 'under_way' | 'other_request' | StoredReply>
-  finish(accountId: string, key: string, reply: StoredReply): Promise<void>
-  /** The request failed and changed nothing: the key may be used again. */
-  release(accountId: string, key: string): Promise<void>
-}
+export type IdempotencyKeys = ReturnType<typeof idempotencyKeysIn>
 
 /** What makes two requests the same: the address and the body as it was parsed. */
 export function fingerprintOf(route: string, body: unknown): string {
@@ -32,26 +21,26 @@ export function fingerprintOf(route: string, body: unknown): string {
 
 /**
  * Runs `work` once per (account, key). A repetition gets the reply of the first run; while that is under way, or
- * when the repetition is another request, it gets a problem.
+ * when the repetition is another request, it gets a problem. `work` passes its reply to `remember` within the
+ * transaction that has the effect, so that no crash can come between the two.
  */
 export async function runOnce(
   keys: IdempotencyKeys,
   accountId: string,
   key: string,
   fingerprint: string,
-  work: () => Promise<StoredReply>,
+  work: (remember: (trx: Db, reply: StoredReply) => Promise<void>) => Promise<StoredReply>,
 ): Promise<StoredReply & { readonly repeated: boolean }> {
-  const claim = await keys.claim(accountId, key, fingerprint)
-  if (claim === 'under_way') throw new ProblemError('idempotency_in_progress')
-  if (claim === 'other_request') throw new ProblemError('idempotency_key_reused')
-  if (claim !== 'claimed') return { ...claim, repeated: true }
-  let reply: StoredReply
+  const claimed = await keys.claim(accountId, key, fingerprint)
+  if (claimed === 'under_way') throw new ProblemError('idempotency_in_progress')
+  if (claimed === 'other_request') throw new ProblemError('idempotency_key_reused')
+  if (!('claim' in claimed)) return { ...claimed, repeated: true }
+  const { claim } = claimed
   try {
-    reply = await work()
+    const reply = await work(async (trx, made) => await keys.remember(trx, claim, made))
+    return { ...reply, repeated: false }
   } catch (error) {
-    await keys.release(accountId, key)
+    await keys.release(claim)
     throw error
   }
-  await keys.finish(accountId, key, reply)
-  return { ...reply, repeated: false }
 }

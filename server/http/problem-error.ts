@@ -54,6 +54,7 @@ const storeRefusals: Readonly<Record<string, ProblemCode>> = {
   database_busy: 'not_ready',
   database_unreachable: 'not_ready',
   service_gone: 'not_found',
+  claim_lost: 'idempotency_in_progress',
 }
 
 function hiddenSecretProblem({ message, paths }: HiddenSecretError): ProblemError {

@@ -7,6 +7,7 @@ import type { Exports } from '#server/http/export.ts'
 import { fieldErrors } from '#server/http/field-errors.ts'
 import { fingerprintOf, type IdempotencyKeys, runOnce } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
+import type { Db } from '#server/store/store.ts'
 
 /** The account that a request speaks for; the guard finds it by the API key, or by the token of an agent. */
 export interface Caller {
@@ -126,43 +127,69 @@ export function register<R extends Route>(
   })
 }
 
+const textOf = <R extends Route>(route: R, answer: Answer<R>): string =>
+  given(route.answer) ? JSON.stringify(route.answer.parse(answer)) : ''
+
 /**
- * Serves one route: parsing, `If-Match`, `Idempotency-Key`, ETag, reply. The handler
- * sees parsed input only, and what it returns is cut to what the contract promises.
+ * Serves one route: parsing, `If-Match`, ETag, reply. The handler sees parsed input only, and what it returns is cut
+ * to what the contract promises.
  * A route that changes an object gives `current`, which reads the object that `If-Match` speaks of.
  */
-export function serve<R extends Route>(
+export function serve<R extends Route & { readonly idempotent: false }>(
   serving: Serving,
   route: R,
   handler: (input: Input<R>) => Promise<Answer<R>>,
   current?: (input: Input<R>) => Promise<unknown>,
 ): void {
-  const { idempotencyKeys, inTurn } = serving
-  const answer = async (input: Input<R>): Promise<string> => {
-    const result = await handler(input)
-    return given(route.answer) ? JSON.stringify(route.answer.parse(result)) : ''
-  }
+  const answer = async (input: Input<R>) => textOf(route, await handler(input))
   const unlessChanged = async (input: Input<R>, ifMatch: string | undefined) => {
     if (ifMatch === undefined || current === undefined) return
     const etag = etagOf(route.versionOf?.parse(await current(input)))
     if (!listsEtag(ifMatch, etag)) throw new ProblemError('precondition_failed')
   }
   register(serving, route, async (request, reply, input) => {
-    const { caller } = input
-    const key = route.idempotent ? idempotencyKeyOf(request) : undefined
-    if (key !== undefined) {
-      const print = fingerprintOf(`${route.method} ${route.path}`, input.body)
-      const work = async () => ({ status: route.status, body: await answer(input) })
-      const stored = await runOnce(idempotencyKeys, caller.id, key, print, work)
-      if (stored.repeated) reply.header('idempotency-replayed', 'true')
-      return send(request, reply.code(stored.status), route, stored.body)
-    }
     if (current === undefined) return send(request, reply, route, await answer(input))
-    const object = `${caller.id} ${JSON.stringify(input.params)}`
-    const body = await inTurn(object, async () => {
+    const object = `${input.caller.id} ${JSON.stringify(input.params)}`
+    const body = await serving.inTurn(object, async () => {
       await unlessChanged(input, header(request, 'if-match'))
       return await answer(input)
     })
     return send(request, reply, route, body)
+  })
+}
+
+/** Called by a creation within its transaction: what the reply will be. Without an `Idempotency-Key` it does nothing. */
+export type Remember<R extends Route> = (trx: Db, answer: Answer<R>) => Promise<void>
+
+/**
+ * Serves a route that creates something and heeds `Idempotency-Key`: a repetition gets the first reply again. The
+ * handler passes its answer to `remember` in the transaction that creates.
+ */
+export function serveCreation<R extends Route & { readonly idempotent: true }>(
+  serving: Serving,
+  route: R,
+  handler: (input: Input<R>, remember: Remember<R>) => Promise<Answer<R>>,
+): void {
+  const { status } = route
+  register(serving, route, async (request, reply, input) => {
+    const key = idempotencyKeyOf(request)
+    if (key === undefined) {
+      return send(request, reply, route, textOf(route, await handler(input, async () => undefined)))
+    }
+    const print = fingerprintOf(`${route.method} ${route.path}`, input.body)
+    const stored = await runOnce(
+      serving.idempotencyKeys,
+      input.caller.id,
+      key,
+      print,
+      async (remember) => {
+        const answer = await handler(input, async (trx, made) => {
+          await remember(trx, { status, body: textOf(route, made) })
+        })
+        return { status, body: textOf(route, answer) }
+      },
+    )
+    if (stored.repeated) reply.header('idempotency-replayed', 'true')
+    return send(request, reply.code(stored.status), route, stored.body)
   })
 }

@@ -1,4 +1,5 @@
-import type { Store } from '#server/store/store.ts'
+import type { Db, Store } from '#server/store/store.ts'
+import { StoreError } from '#server/store/store-error.ts'
 
 /** The reply to a creation, kept so that a repetition with the same key has no second effect. */
 interface StoredReply {
@@ -7,7 +8,14 @@ interface StoredReply {
   readonly body: string
 }
 
-type ClaimedKey = 'claimed' | 'under_way' | 'other_request' | StoredReply
+/** What a request holds that was first with its key. `at`: epoch ms. */
+export interface Claim {
+  readonly accountId: string
+  readonly key: string
+  readonly at: number
+}
+
+type ClaimedKey = { readonly claim: Claim } | 'under_way' | 'other_request' | StoredReply
 
 /** Creations are repeated within minutes; a day is what clients expect of such keys. */
 const keptMs = 24 * 3_600_000
@@ -21,7 +29,7 @@ const replyOf = (accountId: string, key: string) => `reply ${accountId} ${key}`
 export function idempotencyKeysIn(store: Store, now: () => number = Date.now) {
   return {
     /**
-     * Claims the key for a request, told by its fingerprint. `claimed`: go ahead, then `finish` or `release`.
+     * Claims the key for a request, told by its fingerprint. A claim: go ahead, then `remember` or `release`.
      * `under_way`: the first request has not ended. `other_request`: the key belongs to another fingerprint.
      */
     async claim(accountId: string, key: string, fingerprint: string): Promise<ClaimedKey> {
@@ -37,13 +45,14 @@ export function idempotencyKeysIn(store: Store, now: () => number = Date.now) {
             ]),
           )
           .execute()
+        const at = now()
         const created = await trx
           .insertInto('idempotency_key')
-          .values({ account_id: accountId, key, fingerprint, created_at: now() })
+          .values({ account_id: accountId, key, fingerprint, created_at: at })
           .onConflict((c) => c.columns(['account_id', 'key']).doNothing())
           .returning('key')
           .executeTakeFirst()
-        if (created !== undefined) return 'claimed'
+        if (created !== undefined) return { claim: { accountId, key, at } }
         const known = await trx
           .selectFrom('idempotency_key')
           .select(['fingerprint', 'status', 'body'])
@@ -57,8 +66,12 @@ export function idempotencyKeysIn(store: Store, now: () => number = Date.now) {
       })
     },
 
-    async finish(accountId: string, key: string, reply: StoredReply): Promise<void> {
-      await store.write
+    /**
+     * Keeps the reply, in the transaction that creates what it tells of: after a crash there are both or neither.
+     * Throws StoreError `claim_lost` when another request has the key since; nothing must then be created.
+     */
+    async remember(trx: Db, { accountId, key, at }: Claim, reply: StoredReply): Promise<void> {
+      const done = await trx
         .updateTable('idempotency_key')
         .set({
           status: reply.status,
@@ -66,15 +79,24 @@ export function idempotencyKeysIn(store: Store, now: () => number = Date.now) {
         })
         .where('account_id', '=', accountId)
         .where('key', '=', key)
-        .execute()
+        .where('created_at', '=', at)
+        .where('status', 'is', null)
+        .executeTakeFirst()
+      if (done.numUpdatedRows !== 1n)
+        throw new StoreError(
+          'claim_lost',
+          'Another request with this Idempotency-Key is under way.',
+        )
     },
 
     /** The request failed and changed nothing: the key may be used again. */
-    async release(accountId: string, key: string): Promise<void> {
+    async release({ accountId, key, at }: Claim): Promise<void> {
       await store.write
         .deleteFrom('idempotency_key')
         .where('account_id', '=', accountId)
         .where('key', '=', key)
+        .where('created_at', '=', at)
+        .where('status', 'is', null)
         .execute()
     },
   }

@@ -11,7 +11,7 @@ import { type Account, touchMatching } from '#server/store/accounts.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
-import type { Db, Store } from '#server/store/store.ts'
+import { type Db, nothingMore, type Store, type Within } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
 import { isoOf } from '#server/store/times.ts'
 import { removeWebhooksOfService } from '#server/store/webhooks.ts'
@@ -65,6 +65,7 @@ export async function createService(
   accountId: string,
   draft: ServiceDraft,
   now: number,
+  within: Within<Service> = nothingMore,
 ): Promise<Service> {
   return await store.write.transaction().execute(async (trx) => {
     const uuid = randomUUID()
@@ -87,7 +88,9 @@ export async function createService(
       .returningAll()
       .executeTakeFirstOrThrow()
     await touchMatching(trx, accountId)
-    return serviceOf(row)
+    const created = serviceOf(row)
+    await within(trx, created)
+    return created
   })
 }
 

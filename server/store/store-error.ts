@@ -15,6 +15,7 @@ export type StoreErrorCode =
   | 'name_taken'
   | 'invalid_cursor'
   | 'service_gone'
+  | 'claim_lost'
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode

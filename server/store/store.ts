@@ -36,3 +36,8 @@ export interface Store {
 export type Trx = Transaction<Tables>
 /** Where a statement can run: in a transaction, or by itself. */
 export type Db = Kysely<Tables>
+
+/** What else belongs into the transaction that makes a `T`. */
+export type Within<T> = (trx: Db, made: T) => Promise<void>
+
+export const nothingMore = async (): Promise<void> => undefined

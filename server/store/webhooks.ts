@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
+import type { CreatedWebhook } from '#contracts/api.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type { Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
@@ -11,7 +12,7 @@ import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
-import type { Db, Store } from '#server/store/store.ts'
+import { type Db, nothingMore, type Store, type Within } from '#server/store/store.ts'
 import { isoOf } from '#server/store/times.ts'
 
 type Row = Selectable<Tables['webhook']>
@@ -76,11 +77,12 @@ export async function createWebhook(
   accountId: string,
   draft: WebhookDraft,
   now: number,
-): Promise<{ readonly webhook: Webhook; readonly secret: string }> {
+  within: Within<CreatedWebhook> = nothingMore,
+): Promise<CreatedWebhook> {
   const id = newId('webhook')
   const secret = draft.secret ?? newSecret(randomBytes(secretBytes))
-  const row = await store.write.transaction().execute(async (trx) => {
-    const created = await trx
+  return await store.write.transaction().execute(async (trx) => {
+    const row = await trx
       .insertInto('webhook')
       .values({
         id,
@@ -114,9 +116,10 @@ export async function createWebhook(
       })
       .execute()
     await touchMatching(trx, accountId)
+    const created = { ...webhookOf({ ...row, max_in_flight: draft.concurrency }), secret }
+    await within(trx, created)
     return created
   })
-  return { webhook: webhookOf({ ...row, max_in_flight: draft.concurrency }), secret }
 }
 
 export async function getWebhook(

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import type { CreatedWebhook } from '#contracts/api.ts'
 import type { Event, EventOf } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { ServiceDraft } from '#contracts/service.ts'
-import { type Webhook, WebhookDraft } from '#contracts/webhook.ts'
+import { WebhookDraft } from '#contracts/webhook.ts'
 import { namedUuid } from '#server/domain/events/ids.ts'
 import type { NextState } from '#server/domain/next-state.ts'
 import { type Acceptance, acceptEvents } from '#server/store/accept.ts'
@@ -35,15 +36,14 @@ export async function makeWebhook(
   store: Store,
   { account }: Tenant,
   settings: Partial<WebhookDraft> = {},
-): Promise<Webhook & { readonly secret: string }> {
+): Promise<CreatedWebhook> {
   const draft = WebhookDraft.parse({
     name: 'receiver',
     url: 'http://127.0.0.1:9/',
     triggers: ['call.inbound.received', 'call.ended'],
     ...settings,
   })
-  const { webhook, secret } = await createWebhook(store, account.id, draft, 0)
-  return { ...webhook, secret }
+  return await createWebhook(store, account.id, draft, 0)
 }
 
 /** An event of the call with that name; a sequence above 1 is told by its id. */

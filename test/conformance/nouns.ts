@@ -11,7 +11,7 @@ import {
   listApiKeys,
 } from '#server/store/api-keys.ts'
 import { listEvents } from '#server/store/events.ts'
-import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
+import { type Claim, idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
 import {
   changePbxDocument,
   changeService,
@@ -277,21 +277,64 @@ export function runNounConformance(open: OpenTestStore): void {
       let now = 1_000
       const keys = idempotencyKeysIn(store, () => now)
       const { id } = tenant.account
-      expect(await keys.claim(id, 'k', 'print')).toBe('claimed')
+      const claim = { accountId: id, key: 'k', at: 1_000 }
+      const others = { ...claim, accountId: other.account.id }
+      expect(await keys.claim(id, 'k', 'print')).toEqual({ claim })
       expect(await keys.claim(id, 'k', 'print')).toBe('under_way')
       expect(await keys.claim(id, 'k', 'another')).toBe('other_request')
-      expect(await keys.claim(other.account.id, 'k', 'print')).toBe('claimed')
-      await keys.finish(id, 'k', { status: 201, body: '{"secret":"whsec_x"}' })
-      expect(await keys.claim(id, 'k', 'print')).toEqual({
-        status: 201,
-        body: '{"secret":"whsec_x"}',
-      })
+      expect(await keys.claim(others.accountId, 'k', 'print')).toEqual({ claim: others })
+      const reply = { status: 201, body: '{"secret":"whsec_x"}' }
+      await keys.remember(store.write, claim, reply)
+      expect(await keys.claim(id, 'k', 'print')).toEqual(reply)
       const rows = await store.read.selectFrom('idempotency_key').selectAll().execute()
       expect(JSON.stringify(rows)).not.toContain('whsec_x')
-      await keys.release(other.account.id, 'k')
-      expect(await keys.claim(other.account.id, 'k', 'another')).toBe('claimed')
+      await keys.release(claim)
+      expect(await keys.claim(id, 'k', 'print')).toEqual(reply)
+      await keys.release(others)
+      expect(await keys.claim(others.accountId, 'k', 'another')).toEqual({ claim: others })
       now += 61_000
-      expect(await keys.claim(other.account.id, 'k', 'third')).toBe('claimed')
+      const later = { claim: { ...others, at: now } }
+      expect(await keys.claim(others.accountId, 'k', 'third')).toEqual(later)
+    })
+
+    test('what is created and its remembered reply are both there or neither', async () => {
+      let now = 1_000
+      const { id } = tenant.account
+      const keys = idempotencyKeysIn(store, () => now)
+      const claimOf = async () => {
+        const claimed = await keys.claim(id, 'k', 'print')
+        if (typeof claimed === 'string' || !('claim' in claimed)) throw new Error('not claimed')
+        return claimed.claim
+      }
+      const create = async (claim: Claim, meanwhile?: () => void) =>
+        await createService(store, id, attached, 1, async (trx, { uuid }) => {
+          await keys.remember(trx, claim, { status: 201, body: uuid })
+          meanwhile?.()
+        })
+      const named = async () =>
+        (await listServices(store, id, { limit: 100 })).items.filter(
+          ({ name }) => name === attached.name,
+        )
+      // Cut off after both were written, before the commit.
+      const cutOff = create(await claimOf(), () => {
+        throw new Error('cut off')
+      })
+      await expect(cutOff).rejects.toThrow('cut off')
+      expect(await named()).toEqual([])
+      expect(await keys.claim(id, 'k', 'print')).toBe('under_way')
+      // So slow that another took the key over: it may not create a second one.
+      const slow = { accountId: id, key: 'k', at: now }
+      now += 61_000
+      const { uuid } = await create(await claimOf())
+      await expect(create(slow)).rejects.toMatchObject({ code: 'name_taken' })
+      const other = { ...attached, name: 'another' }
+      await expect(
+        createService(store, id, other, 1, async (trx) => {
+          await keys.remember(trx, slow, { status: 201, body: 'second' })
+        }),
+      ).rejects.toMatchObject({ code: 'claim_lost' })
+      expect((await listServices(store, id, { limit: 100 })).items).toHaveLength(2)
+      expect(await keys.claim(id, 'k', 'print')).toEqual({ status: 201, body: uuid })
     })
   })
 }

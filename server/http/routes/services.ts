@@ -5,7 +5,7 @@ import type { Service, ServiceStatus } from '#contracts/service.ts'
 import { hideDocumentSecrets, restoreDocumentSecrets } from '#server/domain/hidden-secrets.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Caller, type Serving, serve } from '#server/http/serve.ts'
+import { type Caller, type Serving, serve, serveCreation } from '#server/http/serve.ts'
 import {
   changePbxDocument,
   changeService,
@@ -63,8 +63,10 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
   const read = async ({ caller, params }: OfService) =>
     found(await getService(store, caller.id, params.uuid))
 
-  serve(serving, api.createService, async ({ caller, body }) => {
-    const service = await createService(store, caller.id, body, now())
+  serveCreation(serving, api.createService, async ({ caller, body }, remember) => {
+    const service = await createService(store, caller.id, body, now(), async (trx, created) => {
+      await remember(trx, shown(created))
+    })
     servicesChanged(service.uuid)
     return shown(service)
   })

@@ -1,7 +1,7 @@
 import { api } from '#contracts/api.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Caller, type Serving, serve } from '#server/http/serve.ts'
+import { type Caller, type Serving, serve, serveCreation } from '#server/http/serve.ts'
 import { getService } from '#server/store/services.ts'
 import {
   changeWebhook,
@@ -50,11 +50,10 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
     }
   }
 
-  serve(serving, api.createWebhook, async ({ caller, body }) => {
+  serveCreation(serving, api.createWebhook, async ({ caller, body }, remember) => {
     await checkService(deps, caller.id, body.service_uuid)
     await checkUrl(deps, body.url)
-    const { webhook, secret } = await createWebhook(store, caller.id, body, now())
-    return { ...webhook, secret }
+    return await createWebhook(store, caller.id, body, now(), remember)
   })
   serve(serving, api.listWebhooks, async ({ caller, query }) => {
     const { service_uuid, trigger, ...page } = query
