@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import type { Agent } from 'undici'
 import { type AddressPolicy, internetOnly } from '#server/domain/address-policy.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { targetOf } from '#server/domain/receiver-target.ts'
@@ -8,7 +7,7 @@ import { addressesInUrl, createConnector } from '#server/outbound/connect.ts'
 import { startExchange } from '#server/outbound/exchange.ts'
 import { ConnectFailure } from '#server/outbound/failure.ts'
 import { type AlsoAllowed, createGuard } from '#server/outbound/guard.ts'
-import { createLineAgent, type LineConnector, type Opening } from '#server/outbound/line.ts'
+import { createLines, type LineConnector, type Lines, type Opening } from '#server/outbound/line.ts'
 import { createNameResolver, type NameResolver } from '#server/outbound/name-resolver.ts'
 import type { EgressProxy } from '#server/outbound/proxy.ts'
 import { plainIdentity, secureContextOf, type TlsIdentity } from '#server/outbound/tls-identity.ts'
@@ -61,6 +60,8 @@ const idle = { keepAliveTimeout: 4000, keepAliveMaxTimeout: 60_000 }
 /** Longer than any attempt and any idle connection: then nothing of an identity is open any more. */
 const identityIdleMs = 180_000
 const lookAheadMs = 3000
+/** One connection that breaks costs so many attempts at most. */
+const streamsPerConnection = 32
 
 /** Keeps connections open per origin, as many as there are requests at the same time: the caller bounds those. */
 export function createSender({
@@ -72,13 +73,13 @@ export function createSender({
 }: SenderOptions = {}): Sender {
   const openings = new Set<Opening>()
   const guard = createGuard(policy, alsoAllowed)
-  const agents = agentsPer((identity) => {
+  const connections = linesPer((identity) => {
     const secureContext = once(() => secureContextOf(identity))
     const connector = createConnector({ resolver, guard, proxy, secureContext, timeoutMs })
-    return createLineAgent(tracked(openings, connector), {
+    return createLines(tracked(openings, connector), {
       ...idle,
-      allowH2: false,
       pipelining: 1,
+      h2Options: { maxConcurrentStreams: streamsPerConnection },
       maxHeaderSize: longestHeaders,
       // The exchange has one deadline for everything; undici's are between chunks, so that dripping bytes never end.
       headersTimeout: 0,
@@ -90,9 +91,9 @@ export function createSender({
     async attempt(request, { timeoutMs, identity = plainIdentity }) {
       const url = new URL(request.url)
       const exchange = startExchange(url.host, timeoutMs)
-      agents.of(identity).dispatch(
+      connections.of(identity).dispatch(
+        url.origin,
         {
-          origin: url.origin,
           path: url.pathname + url.search,
           method: request.method,
           headers: request.headers,
@@ -119,7 +120,7 @@ export function createSender({
     },
     async close() {
       const closed = new Error('The sender was closed.')
-      const end = agents.destroy(closed)
+      const end = connections.destroy(closed)
       for (const opening of openings) opening.cancel(closed)
       resolver.close()
       await end
@@ -135,35 +136,35 @@ async function addressesSoon(resolver: NameResolver, host: string): Promise<read
   return addresses.map(({ address }) => address)
 }
 
-/** An agent per identity; those that nobody uses any more are closed when a new one comes. */
-function agentsPer(create: (identity: TlsIdentity) => Agent) {
-  const agents = new Map<TlsIdentity, { readonly agent: Agent; usedAt: number }>()
+/** Lines per identity; those that nobody uses any more are closed when a new one comes. */
+function linesPer(create: (identity: TlsIdentity) => Lines) {
+  const known = new Map<TlsIdentity, { readonly lines: Lines; usedAt: number }>()
   let closed = false
 
   function closeUnused(now: number): void {
-    for (const [identity, { agent, usedAt }] of agents) {
+    for (const [identity, { lines, usedAt }] of known) {
       if (now - usedAt < identityIdleMs) continue
-      agents.delete(identity)
-      agent.close().catch(() => undefined)
+      known.delete(identity)
+      lines.close()
     }
   }
   return {
-    of(identity: TlsIdentity): Agent {
+    of(identity: TlsIdentity): Lines {
       if (closed) throw new Error('The sender is closed.')
       const now = performance.now()
-      const known = agents.get(identity)
-      if (known !== undefined) {
-        known.usedAt = now
-        return known.agent
+      const mine = known.get(identity)
+      if (mine !== undefined) {
+        mine.usedAt = now
+        return mine.lines
       }
       closeUnused(now)
-      const agent = create(identity)
-      agents.set(identity, { agent, usedAt: now })
-      return agent
+      const lines = create(identity)
+      known.set(identity, { lines, usedAt: now })
+      return lines
     },
     async destroy(reason: Error): Promise<void> {
       closed = true
-      await Promise.all([...agents.values()].map(({ agent }) => agent.destroy(reason)))
+      await Promise.all([...known.values()].map(({ lines }) => lines.destroy(reason)))
     },
   }
 }

@@ -60,7 +60,7 @@ async function make(
       ? await reachDirectly(settings, hostname, making)
       : await reachBehind(proxy, settings, hostname, making)
   if (protocol !== 'https:') return tcp
-  const options = { secureContext: settings.secureContext(), ALPNProtocols: ['http/1.1'] }
+  const options = { secureContext: settings.secureContext(), ALPNProtocols: ['h2', 'http/1.1'] }
   const tls = startTls(tcp, hostname, options)
   await making.during('tls', tls, once(tls, 'secureConnect'))
   return tls

@@ -86,6 +86,8 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
       fail(error)
       breakOff(error)
     } else {
+      // Over HTTP/2 the connection may be dead without anybody having said so, and others would go on using it.
+      if (seen.answer === null) seen.line?.retire()
       settle(slowAnswer(seen.answer, timeoutMs))
       breakOff(new Error('The time of the attempt is over.'))
     }

@@ -65,6 +65,9 @@ export function failureOf(thrown: unknown, answered: boolean): Failure | null {
     }
   }
   // Before the end of the headers undici's words for a wrong length, after it for an end before its time.
+  if (code.startsWith('ERR_HTTP2_') || code === 'UND_ERR_INFO') {
+    return overHttp2(thrown.message, code, answered)
+  }
   const cut = code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
   if (lostCodes.has(code) || (cut && answered)) {
     return { error: 'connection_lost', errorDetail: lost(code, answered) }
@@ -76,6 +79,13 @@ export function failureOf(thrown: unknown, answered: boolean): Failure | null {
     return { error: 'tls', errorDetail: `The receiver ended TLS: ${thrown.message} (${code}).` }
   }
   return null
+}
+
+/** Streams that were reset, connections that said goodbye, frames that are none. */
+function overHttp2(message: string, code: string, answered: boolean): Failure {
+  return code === 'ERR_HTTP2_ERROR'
+    ? { error: 'response_invalid', errorDetail: `The answer is not HTTP/2 (${message}).` }
+    : { error: 'connection_lost', errorDetail: lost(code, answered) }
 }
 
 function lost(code: string, answered: boolean): string {
