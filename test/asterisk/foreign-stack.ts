@@ -65,13 +65,13 @@ export async function startForeignStack(): Promise<Stack> {
   }
 }
 
-interface ForeignPbx extends AsyncDisposable {
+export interface ForeignPbx extends AsyncDisposable {
   readonly folder: InstanceFolder
   readonly amiPort: number
   readonly amiSecret: string
 }
 
-async function startForeignPbx(ports: PbxPorts): Promise<ForeignPbx> {
+export async function startForeignPbx(ports: PbxPorts): Promise<ForeignPbx> {
   await using parts = new AsyncDisposableStack()
   const folder = instanceFolder(parts.use(await temporaryFolder()).path)
   const asterisk = await findAsterisk({ root: inject('asteriskRoot') })

@@ -36,6 +36,19 @@ describe('what is not understood ends with 2', () => {
     [['derive', 'cel.csv', '--country', 'au'], expect.stringContaining('two capital letters')],
     [['keys'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
     [['keys', 'create'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
+    [['agent'], expect.stringMatching(/^offhook agent: it is "agent --server <url>/)],
+    [
+      ['agent', '--server', 'http://10.0.0.1:8420', '--token-file', '/nowhere'],
+      expect.stringContaining('--server takes https://'),
+    ],
+    [
+      ['agent', '--server', 'https://offhook.example.com', '--token-file', '/nowhere/token'],
+      expect.stringContaining('/nowhere/token cannot be read (ENOENT).'),
+    ],
+    [
+      ['agent', '--server', 'http://127.0.0.1:1', '--token-file', 'package.json'],
+      expect.stringContaining('package.json does not hold an agent token (oha_…).'),
+    ],
     [['keys', 'list', 'all'], expect.stringMatching(/^offhook keys: it is "keys create <name>"/)],
   ])('%j', async (args, stderr) => {
     await using data = await temporaryFolder()

@@ -9,12 +9,15 @@ export interface TcpProxy extends AsyncDisposable {
   /** Ends every connection and refuses new ones. */
   readonly cut: () => Promise<void>
   readonly restore: () => Promise<void>
+  /** What the server says does not arrive any more, and nobody is told: a line that is half open. Until it is cut. */
+  readonly swallowAnswers: () => void
 }
 
 export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   const port = await freeTcpPort()
   const sockets = new Set<Socket>()
   let server: Server | null = null
+  let swallowing = false
 
   const join = (client: Socket) => {
     const upstream = connect(serverPort, '127.0.0.1')
@@ -23,7 +26,12 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
       [upstream, client],
     ] as const) {
       sockets.add(one)
-      one.pipe(other)
+      one.on('data', (bytes) => {
+        if (swallowing && one === upstream) return
+        if (!other.write(bytes)) one.pause()
+      })
+      other.on('drain', () => one.resume())
+      one.on('end', () => other.end())
       // However one side ends, the other has nobody to talk to.
       one.on('error', () => other.destroy())
       one.on('close', () => {
@@ -38,6 +46,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
     server.close()
     for (const socket of sockets) socket.destroy()
     server = null
+    swallowing = false
     await closed
   }
   const restore = async () => {
@@ -45,5 +54,8 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
     await once(server, 'listening')
   }
   await restore()
-  return { port, cut, restore, [Symbol.asyncDispose]: cut }
+  const swallowAnswers = () => {
+    swallowing = true
+  }
+  return { port, cut, restore, swallowAnswers, [Symbol.asyncDispose]: cut }
 }
