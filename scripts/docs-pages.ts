@@ -22,7 +22,8 @@ function configurationPage(): string {
     madeFrom('server/config.ts'),
     '# Configuration\n',
     'Offhook is configured by environment variables. A variable that begins with `OFFHOOK_` and is not listed',
-    'here stops the start, because a misspelt setting would otherwise go unnoticed. All problems are told at once.\n',
+    'here stops the start, because a misspelt setting would otherwise go unnoticed. All problems are told at once.',
+    'A relative path is meant from the folder in which the command was given.\n',
     ...entries,
   ].join('\n')
 }

@@ -206,15 +206,7 @@ function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
 async function placeTestCall(demo: Demo | null, uuid: string, call: TestCall): Promise<boolean> {
   const world = worldOf(demo, uuid)
   if (world === null) return false
-  await world.placeTestCall({
-    from: call.from,
-    to: call.to,
-    ...(call.from_name !== undefined && { fromName: call.from_name }),
-    ...(call.keys !== undefined && { keys: call.keys }),
-    ...(call.talk_seconds !== undefined && { talkSeconds: call.talk_seconds }),
-    ...(call.patience_seconds !== undefined && { patienceSeconds: call.patience_seconds }),
-    ...(call.lead_id !== undefined && { leadId: call.lead_id }),
-  })
+  await world.placeTestCall(call)
   return true
 }
 

@@ -6,7 +6,7 @@
  */
 import type { CommandIo } from '#server/cli/command.ts'
 import { commands, helpText } from '#server/cli/commands.ts'
-import { readConfig } from '#server/config.ts'
+import { projectFolder, readConfig } from '#server/config.ts'
 import { nearestName } from '#server/domain/nearest-name.ts'
 
 /** Within this time a second signal is the same key press: npm passes on what the terminal has sent already. */
@@ -92,8 +92,20 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
+/** npm runs its scripts in the project folder; paths that somebody gives are meant from where that was. */
+function goWhereNpmWasCalled(): void {
+  const { INIT_CWD: from } = process.env
+  if (from === undefined || process.cwd() !== projectFolder) return
+  try {
+    process.chdir(from)
+  } catch {
+    // It is gone, or not ours to enter: paths that are given in full work all the same.
+  }
+}
+
 // Whatever is made, by us or by an Asterisk that we start, holds calls or secrets: for its owner alone.
 process.umask(0o077)
+goWhereNpmWasCalled()
 process.exitCode = await run(process.argv.slice(2))
 // A command has closed what it opened when it returns; what still keeps the process up would be a leak, and the
 // person at the terminal should not wait for it.

@@ -2,13 +2,13 @@ import type { Selectable } from 'kysely'
 import type { Attempt } from '#contracts/delivery.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { redactUrl } from '#server/domain/redact.ts'
+import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { deliveryOfKey, keysOfDelivery, numberOfKey } from '#server/store/attempt-key.ts'
 import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { bodyIn, partition, readBodies } from '#server/store/partitions.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { Store } from '#server/store/store.ts'
-import { isoOf, isoOrNull } from '#server/store/times.ts'
 
 type Headers = Readonly<Record<string, string>>
 type Row = Selectable<Tables['attempt']>

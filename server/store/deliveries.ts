@@ -2,11 +2,11 @@ import { sql } from 'kysely'
 import { type Delivery, DeliveryState } from '#contracts/delivery.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
+import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { dueAgain } from '#server/store/lanes.ts'
 import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Store } from '#server/store/store.ts'
-import { isoOf, isoOrNull } from '#server/store/times.ts'
 
 /** `since` and `until` are epoch milliseconds of creation; `since` belongs to the period, `until` does not. */
 export interface DeliveryFilter {

@@ -1,7 +1,7 @@
 import type { EventOf } from '#contracts/events/catalogue.ts'
 import { eventId } from '#server/domain/events/ids.ts'
+import { isoOf } from '#server/domain/times.ts'
 import type { Db } from '#server/store/store.ts'
-import { isoOf } from '#server/store/times.ts'
 
 interface Disabled {
   readonly id: string

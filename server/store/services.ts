@@ -7,13 +7,13 @@ import {
   hideConnectionSecret,
   restoreConnectionSecret,
 } from '#server/domain/hidden-secrets.ts'
+import { isoOf } from '#server/domain/times.ts'
 import { type Account, touchMatching } from '#server/store/accounts.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import { type Db, nothingMore, type Store, type Within } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
-import { isoOf } from '#server/store/times.ts'
 import { removeWebhooksOfService } from '#server/store/webhooks.ts'
 
 type Row = Selectable<Tables['service']>

@@ -5,6 +5,7 @@ import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type { Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
 import { newSecret } from '#server/domain/sign.ts'
+import { isoOf } from '#server/domain/times.ts'
 import { touchMatching } from '#server/store/accounts.ts'
 import { holdLane } from '#server/store/hold.ts'
 import { newId } from '#server/store/new-id.ts'
@@ -13,7 +14,6 @@ import { releaseLane } from '#server/store/release.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import { type Db, nothingMore, type Store, type Within } from '#server/store/store.ts'
-import { isoOf } from '#server/store/times.ts'
 
 type Row = Selectable<Tables['webhook']>
 /** The lane holds the one setting that the claim must see beside its counter. */

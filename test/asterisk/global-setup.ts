@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node'
-import { asteriskRoot, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
+import { settings } from '#server/config.ts'
+import { findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,7 +11,8 @@ declare module 'vitest' {
 
 /** Gets the Asterisk tree once, before any test; the tests then find it in place. */
 export async function setup(project: TestProject): Promise<void> {
-  const root = asteriskRoot()
+  const { env, schema } = settings.asteriskRoot
+  const root = schema.parse(process.env[env])
   await findAsterisk({ root, onProgress: (line) => process.stderr.write(`${line}\n`) })
   project.provide('asteriskRoot', root)
 }

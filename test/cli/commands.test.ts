@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { commands } from '#server/cli/commands.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -24,6 +26,18 @@ describe('help', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: commands[name]?.help })
     expect(stdout).toMatch(new RegExp(`^offhook ${name}`))
   })
+})
+
+test('a path is meant from where npm was called, not from the project folder', async () => {
+  const cwd = join(tracesFolder, '15-internal-201-to-202')
+  const { stdout } = await promisify(execFile)(
+    'npm',
+    ['run', '-s', 'offhook', '--', 'derive', 'cel.csv'],
+    { cwd },
+  )
+  const { stdout: byFullPath } = await runCommand(['derive', join(cwd, 'cel.csv')], {})
+  expect(stdout).toBe(byFullPath)
+  expect(stdout).toContain('"type":"call.ended"')
 })
 
 describe('what is not understood ends with 2', () => {

@@ -14,15 +14,7 @@ import type { Directory } from '#server/domain/events/directory.ts'
 import { callUuid, eventId } from '#server/domain/events/ids.ts'
 import { toE164 } from '#server/domain/events/phone-number.ts'
 import { q850Text } from '#server/domain/events/q850.ts'
-
-/** Epoch milliseconds → ISO 8601 UTC with milliseconds. */
-export function isoTime(at: number): string {
-  return new Date(Math.floor(at)).toISOString()
-}
-
-function isoOrNull(at: number | null): string | null {
-  return at === null ? null : isoTime(at)
-}
+import { isoOf, isoOrNull } from '#server/domain/times.ts'
 
 function wholeSeconds(ms: number): number {
   return Math.max(0, Math.round(ms / 1000))
@@ -31,7 +23,7 @@ function wholeSeconds(ms: number): number {
 export function describe(fact: Fact, directory: Directory, backfilled: boolean): CallEvent {
   const context = {
     id: eventId(directory.service.uuid, `${fact.callId} ${fact.sequence}`),
-    occurred_at: isoTime(fact.at),
+    occurred_at: isoOf(fact.at),
     sequence: fact.sequence,
     backfilled,
     account: directory.account,
@@ -89,7 +81,7 @@ function details(fact: Fact, directory: Directory): object {
       return {
         voicemail: {
           mailbox: fact.details.mailbox,
-          recorded_at: isoTime(fact.at),
+          recorded_at: isoOf(fact.at),
           duration: secondsOrNull(fact.details.durationMs),
           file: fact.details.file,
           audio_url: null,
@@ -99,7 +91,7 @@ function details(fact: Fact, directory: Directory): object {
     case 'recording.outbound.completed':
       return {
         recording: {
-          recorded_at: isoTime(fact.details.startedAt),
+          recorded_at: isoOf(fact.details.startedAt),
           duration: secondsOrNull(fact.details.durationMs),
           bytes: fact.details.bytes,
           file: fact.details.file,
@@ -155,7 +147,7 @@ function describeCall(callId: string, seen: CallSeen, directory: Directory): Cal
       name: did?.label ?? target?.name ?? null,
     },
     caller_id_number: own ?? (seen.source.anonymous ? null : seen.source.raw),
-    started_at: isoTime(seen.startedAt),
+    started_at: isoOf(seen.startedAt),
     answered_at: isoOrNull(seen.answeredAt),
     ended_at: isoOrNull(seen.endedAt),
     talker: seen.talker,
@@ -195,9 +187,9 @@ function recordOf(
 
 function describePart(part: PartSeen): EventOf<'user.inbound.completed'>['part'] {
   return {
-    started_at: isoTime(part.startedAt),
+    started_at: isoOf(part.startedAt),
     answered_at: isoOrNull(part.answeredAt),
-    ended_at: isoTime(part.endedAt),
+    ended_at: isoOf(part.endedAt),
     duration: wholeSeconds(part.endedAt - part.startedAt),
     talk_duration: part.answeredAt === null ? 0 : wholeSeconds(part.endedAt - part.answeredAt),
     outcome: part.outcome,
@@ -239,8 +231,8 @@ function describeQueueVisit(
   return {
     name: visit.name,
     outcome: visit.outcome,
-    entered_at: isoTime(visit.enteredAt),
-    left_at: isoTime(visit.leftAt),
+    entered_at: isoOf(visit.enteredAt),
+    left_at: isoOf(visit.leftAt),
     wait_duration: wholeSeconds(visit.leftAt - visit.enteredAt),
     position: visit.position,
     answered_by: describeUser(visit.answeredBy, directory),
@@ -255,7 +247,7 @@ function describeRingGroupVisit(
   return {
     name: visit.name,
     outcome: visit.outcome,
-    entered_at: isoTime(visit.enteredAt),
+    entered_at: isoOf(visit.enteredAt),
     ring_duration: wholeSeconds(visit.leftAt - visit.enteredAt),
     answered_by: describeUser(visit.answeredBy, directory),
     members_tried: visit.tried.map((tried) => describeTried(tried, directory)),
@@ -270,7 +262,7 @@ export function describeLinkDown(
   return {
     type: 'service.link.down',
     ...linkEnvelope(directory, 'service.link.down', link.at),
-    link: { down_since: isoTime(link.at), reason: link.reason },
+    link: { down_since: isoOf(link.at), reason: link.reason },
   }
 }
 
@@ -287,7 +279,7 @@ export function describeLinkUp(
     ...linkEnvelope(directory, 'service.link.up', link.at),
     link: {
       down_since: isoOrNull(link.downSince),
-      up_at: isoTime(link.at),
+      up_at: isoOf(link.at),
       backfilled_events: link.backfilledEvents,
     },
   }
@@ -296,7 +288,7 @@ export function describeLinkUp(
 function linkEnvelope(directory: Directory, type: string, at: number) {
   return {
     id: eventId(directory.service.uuid, `${type} ${at}`),
-    occurred_at: isoTime(at),
+    occurred_at: isoOf(at),
     sequence: null,
     backfilled: false,
     account: directory.account,

@@ -3,6 +3,7 @@ import { api } from '#contracts/api.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { Service, ServiceStatus } from '#contracts/service.ts'
 import { hideDocumentSecrets, restoreDocumentSecrets } from '#server/domain/hidden-secrets.ts'
+import { isoOf } from '#server/domain/times.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, type Serving, serve, serveCreation } from '#server/http/serve.ts'
@@ -15,7 +16,6 @@ import {
   getService,
   listServices,
 } from '#server/store/services.ts'
-import { isoOf } from '#server/store/times.ts'
 
 interface OfService {
   readonly caller: Caller

@@ -20,6 +20,7 @@
  * Calls between users have no such number; their phones answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { TestCall } from '#contracts/test-call.ts'
 import { amiField } from '#server/pbx/asterisk/ami-codec.ts'
 import { type AmiLink, openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
 import { writeFiles } from '#server/pbx/asterisk/apply-configuration.ts'
@@ -58,23 +59,6 @@ export interface DemoWorldOptions {
   readonly rtp: { readonly first: number; readonly last: number }
   /** Password by which the phone of 204 registers. */
   readonly registeringSecret: string
-}
-
-/** A call to place. Seconds count from the moment in which the PBX answers the caller. */
-export interface TestCall {
-  /** A number: a call from outside. An extension of the demo PBX: a call by that user. */
-  readonly from: string
-  readonly fromName?: string
-  /** What is dialled. */
-  readonly to: string
-  /** Keys to press after 1.5 s. */
-  readonly keys?: string
-  /** Speaks, and hangs up after so long (default 3), unless the other side does before. */
-  readonly talkSeconds?: number
-  /** Gives up when nobody answers for so long (default 60). */
-  readonly patienceSeconds?: number
-  /** Sent along as X-Lead-Id. */
-  readonly leadId?: string
 }
 
 export interface DemoWorld {
@@ -159,17 +143,11 @@ async function isUp(link: AmiLink, signal: AbortSignal): Promise<void> {
 }
 
 async function place(link: AmiLink, call: TestCall): Promise<void> {
-  const byUser = /^[0-9]{3}$/.test(call.from)
-  const valid = /^\+?[0-9]{3,20}$/.test(call.from) && /^[0-9*#+]{1,24}$/.test(call.to)
-  const optional = /^[^\p{Cc},"\\<>]{0,80}$/u.test(`${call.fromName ?? ''}${call.leadId ?? ''}`)
-  if (!valid || !optional || !/^[0-9*#]{0,20}$/.test(call.keys ?? '')) {
-    throw new PbxError('refused', 'The test call has a number or a name that cannot be dialled.')
-  }
-  const endpoint = byUser ? `phone-${call.from}` : 'carrier'
+  const endpoint = call.from.length === 3 ? `phone-${call.from}` : 'carrier'
   const variables = {
     WORLD_KEYS: call.keys ?? '',
-    WORLD_TALK: String(call.talkSeconds ?? 3),
-    WORLD_LEAD: call.leadId ?? '',
+    WORLD_TALK: String(call.talk_seconds ?? 3),
+    WORLD_LEAD: call.lead_id ?? '',
   }
   await link.client.action('Originate', {
     // Local: its other half dials, so that a header can be added before the INVITE.
@@ -177,8 +155,8 @@ async function place(link: AmiLink, call: TestCall): Promise<void> {
     Context: 'caller',
     Exten: 's',
     Priority: '1',
-    CallerID: `${call.fromName ?? ''} <${call.from}>`,
-    Timeout: String((call.patienceSeconds ?? 60) * 1000),
+    CallerID: `${call.from_name ?? ''} <${call.from}>`,
+    Timeout: String((call.patience_seconds ?? 60) * 1000),
     Async: 'true',
     Variable: Object.entries(variables).map(([name, value]) => `__${name}=${value}`),
   })

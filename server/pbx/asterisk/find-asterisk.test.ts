@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { moduleNames } from '#server/pbx/asterisk/config/modules.ts'
-import { asteriskRoot, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
+import { findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -69,9 +69,4 @@ test('a program on the PATH that is too old, or no Asterisk at all, is passed ov
     message: expect.stringContaining(`. ${bin}/asterisk is version 18.10.0, older than 20.`),
   })
   expect(said).toEqual(['Getting Asterisk (about 17 MB) …'])
-})
-
-test('the root is a setting, with a default in the project', () => {
-  expect(asteriskRoot({ OFFHOOK_ASTERISK_ROOT: folder })).toBe(folder)
-  expect(asteriskRoot({})).toMatch(/\.offhook\/asterisk$/)
 })

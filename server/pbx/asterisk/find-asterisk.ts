@@ -22,11 +22,7 @@ export interface AsteriskInstallation {
   readonly data: string
 }
 
-const projectRoot = resolve(import.meta.dirname, '../../..')
-
-/** The folder of the tree: OFFHOOK_ASTERISK_ROOT, else `.offhook/asterisk` in the project, shared by tests and `npm start`. */
-export const asteriskRoot = (env: NodeJS.ProcessEnv = process.env): string =>
-  env.OFFHOOK_ASTERISK_ROOT || join(projectRoot, '.offhook', 'asterisk')
+const script = resolve(import.meta.dirname, '../../../scripts/get-asterisk.sh')
 
 const exists = async (path: string): Promise<boolean> =>
   access(path).then(
@@ -114,7 +110,6 @@ export async function findAsterisk(options: {
   const found = await onThePath(options.searchPath ?? process.env.PATH ?? '')
   if ('version' in found) return found
   options.onProgress?.('Getting Asterisk (about 17 MB) …')
-  const script = join(projectRoot, 'scripts', 'get-asterisk.sh')
   try {
     await run('bash', [script, options.root], { signal: options.signal })
   } catch (error) {

@@ -24,7 +24,7 @@ const withUser = (d: PbxDocument, user: Partial<PbxUser>): PbxDocument => ({
 })
 
 test('a call survives a change of everything', async () => {
-  await demo.world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 4 })
+  await demo.world.placeTestCall({ from: '0288880001', to: '1007', talk_seconds: 4 })
   const answered = await rowOf(demo.folder, 'BRIDGE_ENTER')
   const d = withUser(documentNow(), {
     uuid: crypto.randomUUID(),
@@ -51,7 +51,7 @@ test('a call survives a change of everything', async () => {
   expect(hangup?.extra).toMatchObject({ hangupcause: 16, dialstatus: 'ANSWER' })
   expect((hangup?.at ?? 0) - answered.at).toBeGreaterThan(2000)
   // And the new user can be called at once.
-  await demo.world.placeTestCall({ from: '202', to: '290', talkSeconds: 1 })
+  await demo.world.placeTestCall({ from: '202', to: '290', talk_seconds: 1 })
   await waitUntil(
     async () => (await rows(demo.folder)).some((r) => r.channel.startsWith('PJSIP/290-')),
     { what: 'the phone of the new user rings' },
@@ -117,7 +117,7 @@ test('a broken dialplan is found out and taken back', async () => {
   expect(await onDisk('extensions.conf')).toBe(before)
   // The PBX is as it was: the same document changes nothing, and calls go through.
   expect((await demo.pbx.apply(documentNow())).changed).toEqual([])
-  await demo.world.placeTestCall({ from: '0288880011', to: '1007', talkSeconds: 1 })
+  await demo.world.placeTestCall({ from: '0288880011', to: '1007', talk_seconds: 1 })
   await waitUntil(
     async () =>
       (await rows(demo.folder)).some((r) => r.callerNumber === '0288880011' && r.type === 'ANSWER'),

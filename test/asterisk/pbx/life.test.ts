@@ -50,7 +50,7 @@ test('a PBX that is killed is started again, and the link tells the gap', async 
     },
     stop.signal,
   )
-  await demo.world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
+  await demo.world.placeTestCall({ from: '0288880001', to: '1007', talk_seconds: 60 })
   await rowOf(demo.folder, 'BRIDGE_ENTER')
   expect(told).toContain('activity')
   const before = await rows(demo.folder)
@@ -78,7 +78,7 @@ test('Offhook is killed in the middle of a call: the call goes on, the next Offh
   const pid = await pidOf(settings.pbx.folder)
   const world = await openDemoWorld(settings.world)
   cleanUp.defer(() => world.close())
-  await world.placeTestCall({ from: '0288880001', to: '1007', talkSeconds: 60 })
+  await world.placeTestCall({ from: '0288880001', to: '1007', talk_seconds: 60 })
   await waitUntil(async () => (await world.countChannels()) >= 3, { what: 'the phone rings' })
 
   await first.kill()

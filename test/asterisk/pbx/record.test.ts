@@ -1,9 +1,9 @@
 /** What calls leave in the durable record: the marks that the call logic lives on. */
 import { stat } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestCall } from '#contracts/test-call.ts'
 import { amiField } from '#server/pbx/asterisk/ami-codec.ts'
 import { openAmiLink } from '#server/pbx/asterisk/ami-link.ts'
-import type { TestCall } from '#server/pbx/asterisk/demo-world.ts'
 import { instanceFolder, managerSecret } from '#server/pbx/asterisk/instance-folder.ts'
 import {
   type Demo,
@@ -19,26 +19,26 @@ import { waitUntil } from '#test/support/wait-until.ts'
 
 /** Each needs the phones for itself: nothing must ring when a pick-up fails, and nobody talk when a queue chooses. */
 const callsAlone: readonly TestCall[] = [
-  { from: '202', to: '**201', talkSeconds: 2 },
-  { from: '0288880076', to: '1003', talkSeconds: 4 },
+  { from: '202', to: '**201', talk_seconds: 2 },
+  { from: '0288880076', to: '1003', talk_seconds: 4 },
 ]
 
 /** All at once: each call is told apart by its caller, and the suite takes as long as the longest of them. */
 const calls: readonly TestCall[] = [
-  { from: '0288880001', fromName: 'Anna', to: '1002', keys: '2', leadId: 'L&1 = ä' },
-  { from: '0288880012', to: '1002', keys: '9', talkSeconds: 20 },
-  { from: '0288880028', to: '1001', talkSeconds: 14 },
+  { from: '0288880001', from_name: 'Anna', to: '1002', keys: '2', lead_id: 'L&1 = ä' },
+  { from: '0288880012', to: '1002', keys: '9', talk_seconds: 20 },
+  { from: '0288880028', to: '1001', talk_seconds: 14 },
   { from: '0288880031', to: '1005' },
   { from: '0288880041', to: '1009' },
   { from: '0288880052', to: '1006' },
-  { from: '0288880068', to: '1004', patienceSeconds: 12 },
+  { from: '0288880068', to: '1004', patience_seconds: 12 },
   { from: '0288880082', to: '1008' },
   { from: '0288880092', to: '+61290001011' },
   { from: '0288880102', to: '4711' },
   { from: '203', to: '0301111111' },
-  { from: '203', to: '8301111114', keys: '##202', talkSeconds: 10 },
-  { from: '203', to: '8302222224', keys: '*2202', talkSeconds: 14 },
-  { from: '0288880111', to: '1007', keys: '##0301111111', talkSeconds: 6 },
+  { from: '203', to: '8301111114', keys: '##202', talk_seconds: 10 },
+  { from: '203', to: '8302222224', keys: '*2202', talk_seconds: 14 },
+  { from: '0288880111', to: '1007', keys: '##0301111111', talk_seconds: 6 },
 ]
 
 let demo: Demo
@@ -201,7 +201,7 @@ test('an outbound call shows the user’s own number to the carrier', async () =
     secret: await managerSecret(instanceFolder(world.folder)),
   })
   await waitUntil(() => carrier.client.isUp(), { what: 'the carrier can be asked' })
-  await demo.world.placeTestCall({ from: '203', to: '0301111118', patienceSeconds: 3 })
+  await demo.world.placeTestCall({ from: '203', to: '0301111118', patience_seconds: 3 })
   const seen = await waitUntil(
     async () => {
       const channels = await carrier.client.list('CoreShowChannels')
@@ -242,14 +242,14 @@ test('a pick-up of nothing', async () => {
 })
 
 test('a pick-up of a phone that rings', async () => {
-  await demo.world.placeTestCall({ from: '0288880128', to: '1007', talkSeconds: 1 })
+  await demo.world.placeTestCall({ from: '0288880128', to: '1007', talk_seconds: 1 })
   const offered = all.filter((m) => m.name === 'PBX_LEG_USER').length
   await waitUntil(
     async () =>
       (await marks(demo.folder)).filter((m) => m.name === 'PBX_LEG_USER').length > offered,
     { what: 'the phone of 201 is called' },
   )
-  await demo.world.placeTestCall({ from: '202', to: '**201', talkSeconds: 2 })
+  await demo.world.placeTestCall({ from: '202', to: '**201', talk_seconds: 2 })
   const picked = await rowOf(demo.folder, 'PICKUP')
   expect(picked.extra.pickup_channel).toMatch(/^PJSIP\/202-/)
   await quiet(demo)

@@ -1,6 +1,6 @@
-/** Epoch milliseconds → ISO 8601, as JSON has it. */
+/** Epoch milliseconds, fractions allowed, → ISO 8601 UTC with milliseconds, as JSON has it. */
 export function isoOf(at: number): string {
-  return new Date(at).toISOString()
+  return new Date(Math.floor(at)).toISOString()
 }
 
 export function isoOrNull(at: number | null): string | null {
