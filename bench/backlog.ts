@@ -2,13 +2,13 @@
  * A million deliveries are pending when the engine starts: the most memory that its process takes while it drains
  * them, and how fast it drains ÷ the yardstick. The two take turns: the engine is halted while the yardstick runs.
  */
-import { readFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchOptions, BenchResult } from '#bench/bench.ts'
 import { startChild } from '#bench/child.ts'
 import { nowMs } from '#bench/clock.ts'
 import type { EngineHandlers } from '#bench/engine-process.ts'
+import { mostMemoryMb } from '#bench/memory.ts'
 import type { ReceiverHandlers } from '#bench/receiver-process.ts'
 import {
   againstNeighbours,
@@ -52,7 +52,7 @@ export async function backlog({ quick, tell }: BenchOptions): Promise<BenchResul
     sticks.push(await stick())
     tell(`drained ${Math.round(speedOf(drains.at(-1) as Drain))}/s`)
   }
-  const memory = await mostMemory(engine.pid)
+  const memory = await mostMemoryMb(engine.pid)
   await checkNothingLost(engine, accepted, drains)
   const ratios = drains.map((drain, i) => {
     const [before = Number.NaN, after = Number.NaN] = sticks.slice(i, i + 2)
@@ -88,7 +88,7 @@ async function fill(
   await filler.call('open', database)
   await filler.call('create', { webhooks: urls.map((url) => ({ url })) })
   const began = nowMs()
-  const accepted = await filler.call('load', wanted)
+  const accepted = await filler.call('load', { events: wanted })
   tell(`${accepted} accepted in ${((nowMs() - began) / 1_000).toFixed(0)} s`)
   await filler.call('close', undefined)
   return accepted
@@ -125,12 +125,4 @@ async function checkNothingLost(engine: Engine, accepted: number, drains: readon
     const states = JSON.stringify({ delivered, pending, ...others })
     throw new Error(`${accepted} were accepted and ${arrived} arrived, but: ${states}`)
   }
-}
-
-/** The most that the process ever had in memory, in MB (10^6 bytes), as Linux counts it. */
-async function mostMemory(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
-  if (kib === undefined) throw new Error('Linux does not say how much memory the engine takes')
-  return (Number(kib) * 1024) / 1e6
 }

@@ -114,11 +114,14 @@ async function untilFinished(): Promise<void> {
 }
 
 /** Batches of whole calls, one PBX each, the PBXs in turn. */
-function makeBatches(events: number): readonly { owner: EventOwner; events: Event[] }[] {
+function makeBatches(
+  events: number,
+  chosen: readonly EventOwner[] = owners,
+): readonly { owner: EventOwner; events: Event[] }[] {
   const batches: { owner: EventOwner; events: Event[] }[] = []
   const callsAtOnce = batchSize / callTypes.length
   for (let made = 0; made < events; ) {
-    const owner = owners[batches.length % owners.length] as EventOwner
+    const owner = chosen[batches.length % chosen.length] as EventOwner
     const batch: Event[] = []
     for (let call = 0; call < callsAtOnce && made + batch.length < events; call += 1) {
       batch.push(...eventsOfCall(owner))
@@ -221,14 +224,17 @@ const handlers = {
     await opened().close()
     store = null
   },
-  /** Accepts so many events, as fast as it goes; nothing is delivered meanwhile where nothing was started. */
-  async load(events: number): Promise<number> {
+  /**
+   * Accepts so many events, as fast as it goes; nothing is delivered meanwhile where nothing was started. For all
+   * webhooks in turn, or for the one at that place in the setup.
+   */
+  async load({ events, webhook }: { events: number; webhook?: number }): Promise<number> {
+    const chosen = webhook === undefined ? owners : owners.slice(webhook, webhook + 1)
     let accepted = 0
-    const step = batchSize * owners.length
     while (accepted < events) {
-      const batches = makeBatches(Math.min(step, events - accepted))
+      const batches = makeBatches(Math.min(batchSize * 20, events - accepted), chosen)
       await Promise.all(batches.map(acceptBatch))
-      for (const { events } of batches) accepted += events.length
+      for (const batch of batches) accepted += batch.events.length
     }
     return accepted
   },
