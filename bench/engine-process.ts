@@ -201,7 +201,13 @@ const handlers = {
     const deliver = async () => {
       await using parts = new AsyncDisposableStack()
       parts.defer(async () => await sender.close())
-      const own = { sender: counting, version: 'bench', maxInFlight, stopMs: 10_000 }
+      const own = {
+        sender: counting,
+        version: 'bench',
+        maxInFlight,
+        disableAfterMs: null,
+        stopMs: 10_000,
+      }
       await runDeliver({ ...deps, ...own }, stop.signal)
     }
     const ended = Promise.all([

@@ -21,7 +21,13 @@ import type { ProblemCode } from '#contracts/problem.ts'
 import { NumberFilter } from '#contracts/search.ts'
 import { Service, ServiceChange, ServiceDraft, ShownService } from '#contracts/service.ts'
 import { TestCall } from '#contracts/test-call.ts'
-import { Webhook, WebhookChange, WebhookDraft, WebhookSecret } from '#contracts/webhook.ts'
+import {
+  Webhook,
+  WebhookChange,
+  WebhookDraft,
+  WebhookSecret,
+  WebhookVersion,
+} from '#contracts/webhook.ts'
 
 export interface Route<
   P extends z.ZodType = z.ZodType,
@@ -82,6 +88,26 @@ const route = <const R extends Given>(r: R): Omit<Defaults, keyof R> & R => ({ .
 const serviceParams = z.strictObject({ uuid: z.uuid() })
 const webhookParams = z.strictObject({ id: WebhookId })
 const deliveryParams = z.strictObject({ id: DeliveryId })
+
+/** What work on many objects answers: it is done in small steps, for some seconds in one request. */
+export const BulkResult = z
+  .object({
+    count: z.int().min(0).meta({ description: 'How many it changed or made.' }),
+    next_cursor: z.string().nullable().meta({
+      description: 'Null: all is done. Else send the same request with it as cursor to go on.',
+    }),
+  })
+  .meta({ id: 'BulkResult' })
+export type BulkResult = z.infer<typeof BulkResult>
+
+const bulkQuery = z.strictObject({
+  cursor: pageQuery.cursor.meta({ description: 'next_cursor of the request before, to go on.' }),
+})
+
+const bulkPeriod = z.strictObject({
+  since: Timestamp.meta({ description: 'The beginning of the period.' }),
+  until: Timestamp.optional().meta({ description: 'Its end; absent: now.' }),
+})
 
 const period = {
   since: Timestamp.optional().meta({ description: 'Not older than this.' }),
@@ -259,7 +285,7 @@ export const api = {
     status: 201,
     answer: CreatedWebhook,
     idempotent: true,
-    versionOf: Webhook,
+    versionOf: WebhookVersion,
   }),
   listWebhooks: route({
     method: 'GET',
@@ -281,7 +307,7 @@ export const api = {
     summary: 'Read a webhook.',
     params: webhookParams,
     answer: Webhook,
-    versionOf: Webhook,
+    versionOf: WebhookVersion,
     problems: ['not_found'],
   }),
   changeWebhook: route({
@@ -292,7 +318,7 @@ export const api = {
     params: webhookParams,
     body: WebhookChange,
     answer: Webhook,
-    versionOf: Webhook,
+    versionOf: WebhookVersion,
     problems: ['not_found', 'precondition_failed'],
   }),
   deleteWebhook: route({
@@ -302,7 +328,7 @@ export const api = {
     summary: 'Delete a webhook and its deliveries.',
     params: webhookParams,
     status: 204,
-    versionOf: Webhook,
+    versionOf: WebhookVersion,
     problems: ['not_found', 'precondition_failed'],
   }),
   enableWebhook: route({
@@ -312,7 +338,7 @@ export const api = {
     summary: 'Switch a webhook on; the deliveries that were held go out.',
     params: webhookParams,
     answer: Webhook,
-    versionOf: Webhook,
+    versionOf: WebhookVersion,
     problems: ['not_found', 'precondition_failed'],
   }),
   disableWebhook: route({
@@ -322,8 +348,51 @@ export const api = {
     summary: 'Switch a webhook off; its deliveries are held.',
     params: webhookParams,
     answer: Webhook,
-    versionOf: Webhook,
+    versionOf: WebhookVersion,
     problems: ['not_found', 'precondition_failed'],
+  }),
+  enableDisabledWebhooks: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/enable-disabled',
+    tag: 'Webhooks',
+    summary:
+      'Switch on all webhooks that were disabled automatically, and only those; what was held goes out.',
+    query: bulkQuery,
+    answer: BulkResult,
+    problems: ['invalid_cursor'],
+  }),
+  recoverDeliveries: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/:id/recover',
+    tag: 'Webhooks',
+    summary: 'Send again every delivery that was given up in the period.',
+    params: webhookParams,
+    query: bulkQuery,
+    body: bulkPeriod,
+    answer: BulkResult,
+    problems: ['not_found', 'invalid_cursor'],
+  }),
+  replayMissing: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/:id/replay-missing',
+    tag: 'Webhooks',
+    summary:
+      'Deliver the events of the period that match the webhook as it is now and never became a delivery of it.',
+    params: webhookParams,
+    query: bulkQuery,
+    body: bulkPeriod,
+    answer: BulkResult,
+    problems: ['not_found', 'invalid_cursor', 'webhook_disabled'],
+  }),
+  cancelWaiting: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/:id/cancel-waiting',
+    tag: 'Webhooks',
+    summary: 'Cancel every delivery that waits, pending or held.',
+    params: webhookParams,
+    query: bulkQuery,
+    answer: BulkResult,
+    problems: ['not_found', 'invalid_cursor'],
   }),
 
   listDeliveries: route({
@@ -352,6 +421,27 @@ export const api = {
     answer: Delivery,
     versionOf: Delivery,
     problems: ['not_found'],
+  }),
+  resendDelivery: route({
+    method: 'POST',
+    path: '/api/v1/deliveries/:id/resend',
+    tag: 'Deliveries',
+    summary:
+      'Send a delivery that ended again, with the same event id and the header webhook-resend. One that waits or is under way stays as it is.',
+    params: deliveryParams,
+    answer: Delivery,
+    versionOf: Delivery,
+    problems: ['not_found', 'cannot_resend'],
+  }),
+  cancelDelivery: route({
+    method: 'POST',
+    path: '/api/v1/deliveries/:id/cancel',
+    tag: 'Deliveries',
+    summary: 'Cancel a delivery that waits; one that was given up stops blocking its call.',
+    params: deliveryParams,
+    answer: Delivery,
+    versionOf: Delivery,
+    problems: ['not_found', 'not_waiting'],
   }),
   listAttempts: route({
     method: 'GET',

@@ -11,8 +11,9 @@ import { AttemptId, DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
  *      │                     │ ├── failed, none left ───> exhausted
  *      │                     │ └── 410 ─────────────────> exhausted, and the webhook is disabled
  *      │                     └── lease ran out (crash) ─> pending
- *      └── webhook enabled ── held <── webhook disabled ── pending
- *   pending, held ── by the user ──> cancelled
+ *      └── webhook enabled, breaker closed ── held <── webhook disabled, breaker open ── pending
+ *   pending, held, exhausted ── by the user: cancel ───────> cancelled
+ *   delivered, exhausted, cancelled ── by the user: resend ─> pending
  */
 export const DeliveryState = z.enum([
   'pending',
@@ -24,6 +25,10 @@ export const DeliveryState = z.enum([
 ])
 export type DeliveryState = z.infer<typeof DeliveryState>
 
+/** Why a delivery is held. */
+export const HeldBecause = z.enum(['webhook_disabled', 'breaker_open', 'earlier_event_failed'])
+export type HeldBecause = z.infer<typeof HeldBecause>
+
 export const Delivery = z
   .object({
     id: DeliveryId,
@@ -32,7 +37,16 @@ export const Delivery = z
     event_type: EventTypeName,
     call_uuid: z.uuid().nullable(),
     state: DeliveryState,
-    attempts: z.int().min(0),
+    held_because: HeldBecause.nullable().meta({
+      description:
+        'Why it is held; null in other states. webhook_disabled: until somebody enables the webhook. breaker_open: until its receiver answers again. earlier_event_failed: an earlier event of the call was given up, and the webhook blocks until somebody resends or cancels that one.',
+    }),
+    origin: z.enum(['event', 'replay']).meta({
+      description:
+        'event: made when it happened. replay: made later, by replaying what was missing.',
+    }),
+    attempts: z.int().min(0).meta({ description: 'Attempts made, of all rounds.' }),
+    resends: z.int().min(0).meta({ description: 'How often somebody had it sent again.' }),
     due_at: Timestamp.nullable().meta({
       description: 'When the next try is due; null when none is.',
     }),

@@ -87,6 +87,22 @@ export const problems = {
     remedy:
       'Only the demo PBX has phones of its own, while its server runs. Place a call by a phone.',
   },
+  cannot_resend: {
+    status: 409,
+    title: 'The delivery was sent too often',
+    remedy: 'It had more than 2,000 attempts. Replay the event to another webhook.',
+  },
+  not_waiting: {
+    status: 409,
+    title: 'The delivery does not wait',
+    remedy:
+      'Only what is pending, held or given up can be cancelled, not what is under way or delivered.',
+  },
+  webhook_disabled: {
+    status: 409,
+    title: 'The webhook is disabled',
+    remedy: 'Enable it first: a webhook that a user disabled matches no event.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still under way',

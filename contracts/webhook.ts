@@ -36,9 +36,16 @@ export const ReceiverUrl = z
   })
   .meta({ format: 'uri' })
 
-/** `none`: no promise. `first_try`: first tries of one call go out one after the other, in sequence. */
-export const DeliveryOrder = z.enum(['none', 'first_try'])
+/**
+ * `none`: no promise. `first_try`: first tries of one call go out one after the other, in sequence; retries hold
+ * nobody up. `strict`: an event of a call is not sent before the one before it is delivered or given up.
+ */
+export const DeliveryOrder = z.enum(['none', 'first_try', 'strict'])
 export type DeliveryOrder = z.infer<typeof DeliveryOrder>
+
+/** In strict order, when an event of a call is given up: `skip` goes on with the next one, `block` waits for a person. */
+export const OnExhausted = z.enum(['skip', 'block'])
+export type OnExhausted = z.infer<typeof OnExhausted>
 
 /** Standard Webhooks secret: `whsec_` and 24 to 64 bytes in base64. */
 export const WebhookSecret = z
@@ -80,8 +87,42 @@ const settings = {
     .min(1)
     .max(100)
     .meta({ description: 'Requests that may be under way to it at the same time.' }),
-  order: DeliveryOrder.meta({ description: 'Order of the events of one call.' }),
+  rate_limit: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .nullable()
+    .meta({ description: 'Requests per second that it gets at most; null: no limit.' }),
+  order: DeliveryOrder.meta({
+    description:
+      'Order of the events of one call. none: no promise. first_try: first tries in sequence, retries hold nobody up. strict: each event waits until the one before it is delivered or given up.',
+  }),
+  on_exhausted: OnExhausted.meta({
+    description:
+      'With strict order, when an event of a call is given up. skip: the next one goes out. block: the later ones of the call are held until somebody resends or cancels it.',
+  }),
 }
+
+export const WebhookBreaker = z
+  .object({
+    state: z.enum(['closed', 'open', 'half_open']).meta({
+      description:
+        'closed: requests go out. open: the receiver failed too often in a row, nothing is sent until next_probe_at. half_open: one request, the probe, is under way or about to go.',
+    }),
+    reason: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why it is not closed, in a sentence; null while it is.' }),
+    failures: z.int().min(0).meta({ description: 'Failed attempts since the last success.' }),
+    failing_since: Timestamp.nullable().meta({
+      description: 'When the first of them was; null: the last attempt succeeded.',
+    }),
+    next_probe_at: Timestamp.nullable().meta({
+      description: 'When an open breaker lets the next request through; else null.',
+    }),
+  })
+  .meta({ id: 'WebhookBreaker' })
+export type WebhookBreaker = z.infer<typeof WebhookBreaker>
 
 export const WebhookDraft = z
   .strictObject({
@@ -92,7 +133,9 @@ export const WebhookDraft = z
     delay_seconds: settings.delay_seconds.default(0),
     timeout_seconds: settings.timeout_seconds.default(15),
     concurrency: settings.concurrency.default(5),
+    rate_limit: settings.rate_limit.default(null),
     order: settings.order.default('first_try'),
+    on_exhausted: settings.on_exhausted.default('skip'),
     secret: WebhookSecret.optional().meta({
       description:
         'Signing secret; made for you when absent. Shown once, in the answer to the creation.',
@@ -112,12 +155,16 @@ export const Webhook = z
     id: WebhookId,
     ...settings,
     triggers: z.array(EventTypeName),
-    disabled_reason: z
-      .enum(['by_user', 'gone', 'failing'])
-      .nullable()
-      .meta({ description: 'Why it is off; null while it is on.' }),
+    disabled_reason: z.enum(['by_user', 'gone', 'failing']).nullable().meta({
+      description:
+        'Why it is off; null while it is on. by_user: somebody switched it off. gone: the receiver answered 410. failing: nothing but failures for too long.',
+    }),
+    breaker: WebhookBreaker.meta({ description: 'What its receiver did lately.' }),
     created_at: Timestamp,
     updated_at: Timestamp,
   })
   .meta({ id: 'Webhook' })
 export type Webhook = z.infer<typeof Webhook>
+
+/** The part of a webhook that people change: what its ETag stands for. The breaker moves by itself. */
+export const WebhookVersion = Webhook.omit({ breaker: true })

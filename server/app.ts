@@ -156,9 +156,12 @@ function runLoops(
     })
   }
   run(async (stop) => await runHousekeep({ ...deps, retentionDays: config.retentionDays }, stop))
-  const { maxInFlight } = config
+  const { maxInFlight, disableAfterMs } = config
   const stopMs = config.stopSeconds * 1000
-  run(async (stop) => await runDeliver({ ...deps, sender, version, maxInFlight, stopMs }, stop))
+  run(
+    async (stop) =>
+      await runDeliver({ ...deps, sender, version, maxInFlight, disableAfterMs, stopMs }, stop),
+  )
   return failure.promise
 }
 

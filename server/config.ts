@@ -47,6 +47,22 @@ const readBy = <T>(read: (text: string) => T) =>
     }
   })
 
+const unitMs: Readonly<Record<string, number>> = {
+  s: 1_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/** Milliseconds; null for `off`. */
+const duration = z
+  .string()
+  .regex(/^([1-9]\d{0,4}(s|min|h|d)|off)$/, 'must be a whole number with s, min, h or d, or off')
+  .transform((text) => {
+    const [, count, unit] = /^(\d+)(\D+)$/.exec(text) ?? []
+    return count === undefined ? null : Number(count) * (unitMs[unit ?? ''] ?? 0)
+  })
+
 const folder = z
   .string()
   .min(1)
@@ -144,6 +160,13 @@ export const settings = {
     defaultText: 'none: straight to the receivers',
     description:
       'HTTP proxy that all requests to receivers go through, by `CONNECT`: `http://proxy.example:3128`, also `https://` and with `user:password@`. The proxy resolves the names then, so it must refuse private addresses itself; Offhook refuses only those that a URL names. Other variables for proxies (`HTTPS_PROXY` …) are not heeded.',
+  }),
+  disableAfterMs: setting({
+    env: 'OFFHOOK_DISABLE_AFTER',
+    schema: duration.default(5 * 86_400_000),
+    defaultText: '`5d`',
+    description:
+      'A webhook whose receiver did nothing but fail for so long is disabled, and the event `webhook.disabled` tells it; what happens meanwhile is held until somebody enables it. A whole number with `s`, `min`, `h` or `d`; `off`: never.',
   }),
   maxInFlight: setting({
     env: 'OFFHOOK_MAX_IN_FLIGHT',

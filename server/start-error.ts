@@ -1,6 +1,7 @@
 export type StartErrorCode =
   | 'settings'
   | 'usage'
+  | 'interrupted'
   | 'port_in_use'
   | 'address_unavailable'
   | 'data_folder_unwritable'

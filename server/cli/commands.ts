@@ -1,9 +1,13 @@
 import { agentHelp, runAgentCommand } from '#server/cli/agent.ts'
+import { cancelHelp, runCancel } from '#server/cli/cancel.ts'
 import type { Command } from '#server/cli/command.ts'
 import { demoHelp, runDemo } from '#server/cli/demo.ts'
 import { deriveHelp, runDerive } from '#server/cli/derive.ts'
 import { keysHelp, runKeys } from '#server/cli/keys.ts'
+import { recoverHelp, replayHelp, runRecover, runReplay } from '#server/cli/recover.ts'
+import { resendHelp, runResend } from '#server/cli/resend.ts'
 import { runStart, startHelp } from '#server/cli/start.ts'
+import { runWebhooks, webhooksHelp } from '#server/cli/webhooks.ts'
 
 /** Every command of `offhook`, in the order of the help. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -26,6 +30,31 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: 'Ship the record of the PBX on this machine to a server on another one.',
     help: agentHelp,
     run: runAgentCommand,
+  },
+  webhooks: {
+    summary: 'List webhooks with their health; enable and disable them.',
+    help: webhooksHelp,
+    run: runWebhooks,
+  },
+  resend: {
+    summary: 'Send deliveries that ended again.',
+    help: resendHelp,
+    run: runResend,
+  },
+  recover: {
+    summary: 'Send again all deliveries of a webhook that were given up since a time.',
+    help: recoverHelp,
+    run: runRecover,
+  },
+  replay: {
+    summary: 'Deliver the events that matched a webhook and never became a delivery.',
+    help: replayHelp,
+    run: runReplay,
+  },
+  cancel: {
+    summary: 'Cancel deliveries that wait.',
+    help: cancelHelp,
+    run: runCancel,
   },
   keys: {
     summary: 'Make, list and revoke API keys.',

@@ -1,11 +1,8 @@
 import { parseArgs } from 'node:util'
-import { firstAccountName } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
-import { openDataFolder } from '#server/data-folder.ts'
+import { withStore } from '#server/cli/with-store.ts'
 import { StartError } from '#server/start-error.ts'
-import { ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey, deleteApiKey, listApiKeys } from '#server/store/api-keys.ts'
-import { openStore } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
 
 export const keysHelp = `offhook keys <create <name> | list | revoke <id>>
@@ -61,14 +58,7 @@ export async function runKeys(args: readonly string[], io: CommandIo): Promise<v
   ) {
     throw new StartError('usage', `it is "keys create <name>", "keys list" or "keys revoke <id>".`)
   }
-  const config = io.config()
-  await openDataFolder(config.dataFolder)
-  const { database: url, secretKeyFile: keyPath } = config
-  const store = await openStore({ url, keyPath, beside: true })
-  try {
-    const account = await ensureAccount(store, firstAccountName, Date.now())
+  await withStore(io, async (store, account) => {
     await action.run(store, account.id, operand ?? '', io)
-  } finally {
-    await store.close()
-  }
+  })
 }

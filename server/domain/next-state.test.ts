@@ -1,9 +1,9 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nextState } from '#server/domain/next-state.ts'
 
 const now = Date.UTC(2026, 10, 22, 9, 15, 0)
-const situation = { attemptsDone: 1, retries: 3, now, random: 0.5 }
+const situation = { attemptsDone: 1, attemptsEver: 1, probe: false, retries: 3, now, random: 0.5 }
 
 const answered = (statusCode: number | null, retryAfter: string | null = null) => ({
   ok: statusCode !== null && statusCode >= 200 && statusCode < 300,
@@ -23,6 +23,7 @@ test.each([null, 301, 400, 404, 500, 503])('%s is tried again after the pause', 
     state: 'pending',
     dueAt: now + 5000,
     decision: 'Try 2 of 4 follows in 5 s.',
+    counts: true,
   })
 })
 
@@ -40,6 +41,29 @@ test('the last try is the first and all retries', () => {
     state: 'exhausted',
     decision: 'Given up: all 4 tries failed.',
     disableWebhook: null,
+  })
+})
+
+describe('a failed probe of the circuit breaker', () => {
+  const probe = { ...situation, probe: true, attemptsDone: 4, attemptsEver: 9 }
+
+  test('costs no try, also when it was the last one', () => {
+    expect(nextState(answered(500), probe)).toEqual({
+      state: 'pending',
+      dueAt: now + 600_000,
+      decision: 'It was the probe of the open circuit breaker, so it counts as none of the tries.',
+      counts: false,
+    })
+  })
+
+  test('counts where the webhook wants no second try, and at last after a thousand', () => {
+    expect(nextState(answered(500), { ...probe, retries: 0 }).state).toBe('exhausted')
+    expect(nextState(answered(500), { ...probe, attemptsEver: 1000 }).state).toBe('exhausted')
+  })
+
+  test('a success delivers, 410 disables', () => {
+    expect(nextState(answered(200), probe).state).toBe('delivered')
+    expect(nextState(answered(410), probe)).toMatchObject({ disableWebhook: 'gone' })
   })
 })
 
@@ -75,6 +99,7 @@ test.each([
     state: 'pending',
     dueAt: now + delay,
     decision,
+    counts: true,
   })
 })
 
@@ -90,7 +115,14 @@ test('a delivery that never succeeds ends after exactly 1 + retries attempts, ea
         let at = now
         for (let attemptsDone = 1; ; attemptsDone++) {
           const random = chances[attemptsDone - 1] ?? 0
-          const next = nextState(answered(null), { attemptsDone, retries, now: at, random })
+          const next = nextState(answered(null), {
+            attemptsDone,
+            attemptsEver: attemptsDone,
+            probe: false,
+            retries,
+            now: at,
+            random,
+          })
           if (next.state === 'exhausted') return attemptsDone === retries + 1
           if (next.state !== 'pending' || next.dueAt <= at) return false
           at = next.dueAt

@@ -7,7 +7,8 @@
  *     └────── any other failure, none left ──> exhausted
  *
  * The kind of failure decides what people are told and not whether it is tried again: a wrong certificate, a name that
- * does not resolve and a redirect get mended too. The tries are the first one and the webhook's `retries`.
+ * does not resolve and a redirect get mended too. The tries are the first one and the webhook's `retries`; a failed
+ * probe of the circuit breaker is none of them, or an outage would use up the tries of what happens to be probed with.
  */
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { delayBeforeRetry, longestRetryAfterMs, parseRetryAfter } from '#server/domain/backoff.ts'
@@ -20,6 +21,8 @@ export type NextState =
       /** Epoch milliseconds. */
       readonly dueAt: number
       readonly decision: string
+      /** It was one of the webhook's tries. */
+      readonly counts: boolean
     }
   | {
       readonly state: 'exhausted'
@@ -29,8 +32,12 @@ export type NextState =
     }
 
 export interface Situation {
-  /** How many attempts the delivery has had, with this one. */
+  /** How many of its tries the delivery has had, with this one; since it was last sent again. */
   readonly attemptsDone: number
+  /** How many attempts it ever had, with this one. */
+  readonly attemptsEver: number
+  /** It was the probe of an open circuit breaker. */
+  readonly probe: boolean
   /** The webhook's setting: tries after the first one. */
   readonly retries: number
   /** Epoch milliseconds. */
@@ -39,9 +46,12 @@ export interface Situation {
   readonly random: number
 }
 
+/** Probes that cost no try end somewhere: nobody looks through thousands of attempts of one delivery. */
+const mostAttempts = 1_000
+
 export function nextState(
   outcome: Pick<AttemptOutcome, 'ok' | 'statusCode' | 'retryAfter'>,
-  { attemptsDone, retries, now, random }: Situation,
+  { attemptsDone, attemptsEver, probe, retries, now, random }: Situation,
 ): NextState {
   if (outcome.ok) return { state: 'delivered', decision: 'Delivered.' }
   if (outcome.statusCode === 410) {
@@ -53,6 +63,16 @@ export function nextState(
     }
   }
   const tries = retries + 1
+  const asked = outcome.retryAfter === null ? null : parseRetryAfter(outcome.retryAfter, now)
+  const delay = delayBeforeRetry(attemptsDone, random, asked)
+  if (probe && retries > 0 && attemptsEver < mostAttempts) {
+    return {
+      state: 'pending',
+      dueAt: now + delay,
+      decision: 'It was the probe of the open circuit breaker, so it counts as none of the tries.',
+      counts: false,
+    }
+  }
   if (attemptsDone >= tries) {
     return {
       state: 'exhausted',
@@ -60,12 +80,11 @@ export function nextState(
       disableWebhook: null,
     }
   }
-  const asked = outcome.retryAfter === null ? null : parseRetryAfter(outcome.retryAfter, now)
-  const delay = delayBeforeRetry(attemptsDone, random, asked)
   return {
     state: 'pending',
     dueAt: now + delay,
     decision: `Try ${attemptsDone + 1} of ${tries} follows in ${durationText(delay)}${reason(asked, delay)}.`,
+    counts: true,
   }
 }
 

@@ -24,8 +24,9 @@ const perRequest = 1000
 const clocksDifferMs = 10_000
 
 const fullOf = (rate: number) => Math.max(1, Math.floor(rate / 10)) * perRequest
-/** The fraction on top is what has been earned of the next request: cut off, slow rates would run late. */
-const capacityOf = (rate: number) => fullOf(rate) + perRequest - 1
+/** On top comes what is earned while the claim is some milliseconds late: cut off, slow rates would run slower. */
+const lateMs = 20
+const capacityOf = (rate: number) => fullOf(rate) + Math.min(perRequest - 1, rate * lateMs)
 
 /** A full bucket, nothing earned of the next request yet. */
 export function newBucket(rate: number, now: number): Bucket {

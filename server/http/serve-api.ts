@@ -10,6 +10,7 @@ import { serveDeliveries } from '#server/http/routes/deliveries.ts'
 import { serveEventTypes } from '#server/http/routes/event-types.ts'
 import { serveEvents } from '#server/http/routes/events.ts'
 import { serveHealth } from '#server/http/routes/health.ts'
+import { serveRecovery } from '#server/http/routes/recovery.ts'
 import { serveServices } from '#server/http/routes/services.ts'
 import { serveWebhooks } from '#server/http/routes/webhooks.ts'
 import type { Caller, Serving } from '#server/http/serve.ts'
@@ -56,6 +57,7 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
   serveAgents(serving, deps)
   serveWebhooks(serving, deps)
   serveDeliveries(serving, deps)
+  serveRecovery(serving, deps)
   serveEvents(serving, deps)
   serveEventTypes(serving)
   serveHealth(serving, deps)

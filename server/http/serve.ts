@@ -98,7 +98,9 @@ function send(request: FastifyRequest, reply: FastifyReply, route: Route, body: 
     const etag = etagOf(route.versionOf.parse(JSON.parse(body)))
     reply.header('etag', etag)
     const known = header(request, 'if-none-match')
-    if (route.method === 'GET' && known !== undefined && listsEtag(known, etag)) {
+    // An answer that tells more than its version stands for can be new although the version is not.
+    const wholly = route.answer === route.versionOf
+    if (route.method === 'GET' && wholly && known !== undefined && listsEtag(known, etag)) {
       return reply.code(304).send()
     }
   }

@@ -32,6 +32,8 @@ export interface DeliverDeps {
   readonly version: string
   /** Requests to all receivers together that may be under way. */
   readonly maxInFlight: number
+  /** After how much time of nothing but failures a webhook is disabled; null: never. */
+  readonly disableAfterMs: number | null
   /** How long a stop waits for requests under way; what is not over then is sent again after the next start. */
   readonly stopMs: number
   readonly log: {
@@ -157,10 +159,13 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
     },
     next: nextState(outcome, {
       attemptsDone: lease.roundAttempts + 1,
+      attemptsEver: number,
+      probe: lease.webhook.probe,
       retries,
       now: at,
       random: Math.random(),
     }),
+    disableAfterMs: deps.disableAfterMs,
     now: at,
   }
   const written = await retryUntil(signal, async () => await finishAttempt(deps.store, finish), {
@@ -209,13 +214,15 @@ function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
 /** Receivers compare the signature's time with their own clock, so it is the wall clock's. */
 function signedRequest(
   deliverer: Deliverer,
-  { event, webhook }: Lease,
+  { event, webhook, resends }: Lease,
   at: number,
 ): WebhookRequest {
   const request = renderRequest(event.body, webhook, deliverer.deps.version)
   const secrets = signingSecrets(deliverer, webhook)
   const signature = signatureHeaders({ id: event.id, at, body: request.body }, secrets)
-  return { ...request, headers: { ...request.headers, ...signature } }
+  // A receiver that keeps the ids it has seen would else take what somebody sent again on purpose for a repetition.
+  const resend = resends > 0 ? { 'webhook-resend': String(resends) } : {}
+  return { ...request, headers: { ...request.headers, ...signature, ...resend } }
 }
 
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */

@@ -228,8 +228,10 @@ async function insertDeliveries(
   for (const d of deliveries) due.set(d.webhook, Math.min(d.due, due.get(d.webhook) ?? d.due))
   // In one order everywhere, so that two nodes never wait for each other's lanes.
   const lanes = [...due].sort().map(([webhook, at]) => ({ webhook, due: at }))
+  // An open breaker: not before its pause is over, or the claim would look at the lane again and again.
   await sql`
-    update lane set next_due = e.due
+    update lane set next_due = case when lane.breaker = 'open' and lane.breaker_until > e.due
+      then lane.breaker_until else e.due end
     from (
       select r.value ->> 'webhook' as webhook, cast(r.value ->> 'due' as bigint) as due
       from ${facts.rowsOf(JSON.stringify(lanes), 'r')}

@@ -16,8 +16,17 @@
 import { randomBytes } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
+import type { DeliveryOrder, OnExhausted } from '#contracts/webhook.ts'
+import type { BreakerState } from '#server/domain/breaker.ts'
+import {
+  type Bucket,
+  nextRequestAt,
+  refilled,
+  roomIn,
+  takenFrom,
+} from '#server/domain/rate-limit.ts'
 import type { Batch } from '#server/store/batch.ts'
-import { earliestDue } from '#server/store/lanes.ts'
+import { earliestDue, hasRoom } from '#server/store/lanes.ts'
 import { bodyIn, readBodies } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
@@ -41,6 +50,8 @@ export interface ClaimedWebhook {
   readonly sealedSecrets: string
   /** Its last attempt failed. */
   readonly failing: boolean
+  /** Its circuit breaker is not closed: this request finds out whether its receiver is back. */
+  readonly probe: boolean
 }
 
 /** One delivery, leased. */
@@ -78,8 +89,13 @@ interface Lane {
   readonly url: string
   readonly retries: number
   readonly timeout_seconds: number
-  readonly delivery_order: string
+  readonly delivery_order: DeliveryOrder
+  readonly on_exhausted: OnExhausted
   readonly secrets: string
+  readonly breaker: BreakerState
+  readonly rate_per_second: number | null
+  readonly rate_tokens: number
+  readonly rate_at: number
 }
 
 interface Candidate {
@@ -108,7 +124,11 @@ export async function claimInto(
   const lanes = await dueLanes(trx, context, request)
   if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx, request) }
   const share = Math.max(leastShare, Math.ceil(request.limit / lanes.length))
-  const wanted = lanes.map((lane) => ({ lane, limit: Math.min(lane.room, share) }))
+  const wanted = lanes.map((lane): Wanted => {
+    const bucket = bucketOf(lane, request.now)
+    const rate = bucket === null ? Number.POSITIVE_INFINITY : roomIn(bucket)
+    return { lane, bucket, limit: Math.min(lane.room, share, rate) }
+  })
   const candidates = await findDue(trx, wanted, request.now)
   const taken = choose(wanted, candidates, request)
   const claimId = randomBytes(12).toString('base64url')
@@ -121,6 +141,7 @@ export async function claimInto(
   const leases = taken.flatMap((one) => leasesOf(one, bodies, claimId))
   if (leases.length > 0) await lease(trx, context, leases, request.now)
   await moveOn(trx, context, taken, request.now)
+  await spend(trx, context, wanted, taken)
   if (leases.length === request.limit) return { leases, nextDue: request.now }
   const failing = leases.filter((l) => l.webhook.failing).length
   const rest = { failingLimit: request.failingLimit - failing }
@@ -138,7 +159,7 @@ async function nextDueIn(
 ): Promise<number | null> {
   const row = await sql<{ next_due: number }>`
     select next_due from lane
-    where next_due is not null and in_flight < max_in_flight
+    where next_due is not null and ${hasRoom}
       ${failingLimit > 0 ? sql`` : sql`and failures = 0`}
     order by next_due limit 1`.execute(db)
   return row.rows[0]?.next_due ?? null
@@ -150,11 +171,13 @@ async function dueLanes(
   { now, limit, failingLimit }: ClaimRequest,
 ): Promise<readonly Lane[]> {
   const rows = await sql<Lane>`
-    select lane.webhook_id as id, lane.max_in_flight - lane.in_flight as room, lane.failures,
-      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.secrets
+    select lane.webhook_id as id, lane.failures, lane.breaker,
+      case when lane.breaker = 'closed' then lane.max_in_flight - lane.in_flight else 1 end as room,
+      lane.rate_per_second, lane.rate_tokens, lane.rate_at,
+      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets
     from lane join webhook as w on w.id = lane.webhook_id
     where lane.next_due is not null and lane.next_due <= ${now}
-      and lane.in_flight < lane.max_in_flight
+      and ${hasRoom}
       ${failingLimit > 0 ? sql`` : sql`and lane.failures = 0`}
     order by lane.next_due
     limit ${Math.min(limit, lanesAtOnce)}
@@ -164,7 +187,14 @@ async function dueLanes(
 
 interface Wanted {
   readonly lane: Lane
+  /** What the rate limit allows now; null: there is none. */
+  readonly bucket: Bucket | null
   readonly limit: number
+}
+
+function bucketOf(lane: Lane, now: number): Bucket | null {
+  const { rate_per_second: rate, rate_tokens: tokens, rate_at: at } = lane
+  return rate === null ? null : refilled({ rate, tokens, at }, now)
 }
 
 /**
@@ -176,15 +206,18 @@ async function findDue(
   wanted: readonly Wanted[],
   now: number,
 ): Promise<readonly Candidate[]> {
-  const arms = wanted.flatMap(({ lane, limit }) => [
+  const open = wanted.filter(({ limit }) => limit > 0)
+  if (open.length === 0) return []
+  const arms = open.flatMap(({ lane, limit }) => [
     sql`select * from (
       select ${candidate} from delivery as d
       where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 0 and d.due_at <= ${now}
-        ${lane.delivery_order === 'first_try' ? firstOfItsCall : sql``}
+        ${inOrder(lane, 0)}
       order by d.due_at, d.seq limit ${limit}) as first_tries`,
     sql`select * from (
       select ${candidate} from delivery as d
       where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 1 and d.due_at <= ${now}
+        ${inOrder(lane, 1)}
       order by d.due_at, d.seq limit ${limit}) as later`,
   ])
   const found = await sql<Candidate>`
@@ -197,16 +230,44 @@ async function findDue(
 const candidate = sql`d.seq, d.webhook_id, d.turn, d.attempts, d.round_attempts, d.resends,
   d.event_seq, d.event_day`
 
+/** Which deliveries of a call may go, as a condition on `d`. */
+function inOrder({ delivery_order, on_exhausted }: Lane, turn: 0 | 1): RawBuilder<unknown> {
+  if (delivery_order === 'none') return sql``
+  if (delivery_order === 'first_try') return firstOfItsCall(turn)
+  return on_exhausted === 'block' ? sql`${headOfItsCall} ${nothingGivenUp}` : headOfItsCall
+}
+
 /**
- * The order of a call: no earlier event of it still awaits its first try or has it under way. Retries hold nobody up:
- * then one refused event would stop the news of a call for hours.
+ * `first_try`: no earlier event of the call still awaits its first try (of its round, where it is sent again) or has it
+ * under way. Retries hold nobody up: then one refused event would stop the news of a call for hours. Nor does what is
+ * sent again hold up what is live.
  */
-const firstOfItsCall: RawBuilder<unknown> = sql`and (d.call_uuid is null or not exists (
-  select 1 from delivery as earlier
-  where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
-    and earlier.call_uuid is not null
-    and earlier.turn = 0 and earlier.state in ('pending', 'leased')
-    and earlier.seq < d.seq))`
+const firstOfItsCall = (turn: 0 | 1): RawBuilder<unknown> => sql`
+  and (d.call_uuid is null or d.round_attempts > 0 or not exists (
+    select 1 from delivery as earlier
+    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
+      and earlier.call_uuid is not null
+      and earlier.turn = ${turn} and earlier.round_attempts = 0
+      and earlier.state in ('pending', 'leased')
+      and earlier.seq < d.seq))`
+
+/** `strict`: every earlier event of the call is over. */
+const headOfItsCall: RawBuilder<unknown> = sql`
+  and (d.call_uuid is null or not exists (
+    select 1 from delivery as earlier
+    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
+      and earlier.call_uuid is not null
+      and earlier.state in ('pending', 'leased')
+      and earlier.seq < d.seq))`
+
+/** `strict` with `block`: and none of them was given up. */
+const nothingGivenUp: RawBuilder<unknown> = sql`
+  and (d.call_uuid is null or not exists (
+    select 1 from delivery as earlier
+    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
+      and earlier.call_uuid is not null
+      and earlier.state = 'exhausted'
+      and earlier.seq < d.seq))`
 
 interface Taken {
   readonly lane: Lane
@@ -250,6 +311,7 @@ function leasesOf(
     timeoutMs: lane.timeout_seconds * 1_000,
     sealedSecrets: lane.secrets,
     failing: lane.failures > 0,
+    probe: lane.breaker !== 'closed',
   }
   return deliveries.map((d) => ({
     deliverySeq: d.seq,
@@ -300,10 +362,37 @@ async function moveOn(
   // makes the lane due.
   await sql`
     update lane set in_flight = in_flight + e.count,
+      breaker = case when breaker = 'open' and e.count > 0 then 'half_open' else breaker end,
       next_due = case when e.more = 1 then ${now} else ${earliestDue(now)} end
     from (
       select r.value ->> 'webhook' as webhook, cast(r.value ->> 'count' as bigint) as count,
         cast(r.value ->> 'more' as bigint) as more
+      from ${facts.rowsOf(JSON.stringify(rows), 'r')}
+    ) as e
+    where lane.webhook_id = e.webhook`.execute(trx)
+}
+
+/** Takes from the buckets of the rate limits what was claimed, and puts lanes off until they allow the next request. */
+async function spend(
+  trx: Trx,
+  { facts }: ProcedureContext,
+  wanted: readonly Wanted[],
+  taken: readonly Taken[],
+): Promise<void> {
+  const counts = new Map(taken.map(({ lane, deliveries }) => [lane.id, deliveries.length]))
+  const rows = wanted.flatMap(({ lane, bucket }) => {
+    if (bucket === null) return []
+    const left = takenFrom(bucket, counts.get(lane.id) ?? 0)
+    const next = nextRequestAt(left)
+    return [{ webhook: lane.id, tokens: left.tokens, at: left.at, next }]
+  })
+  if (rows.length === 0) return
+  await sql`
+    update lane set rate_tokens = e.tokens, rate_at = e.at,
+      next_due = case when next_due < e.next then e.next else next_due end
+    from (
+      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'tokens' as bigint) as tokens,
+        cast(r.value ->> 'at' as bigint) as at, cast(r.value ->> 'next' as bigint) as next
       from ${facts.rowsOf(JSON.stringify(rows), 'r')}
     ) as e
     where lane.webhook_id = e.webhook`.execute(trx)

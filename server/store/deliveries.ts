@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
-import { type Delivery, DeliveryState } from '#contracts/delivery.ts'
+import { type Delivery, DeliveryState, type HeldBecause } from '#contracts/delivery.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
-import { dueAgain } from '#server/store/lanes.ts'
 import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Store } from '#server/store/store.ts'
@@ -18,27 +17,46 @@ export interface DeliveryFilter {
   readonly until?: number | undefined
 }
 
-/** As people see it: what is pending in the lane of a disabled webhook is held. */
+/** Strict order, with `block`: an earlier event of the call was given up, and nobody has decided about it. */
+const blocked = sql<boolean>`webhook.delivery_order = 'strict' and webhook.on_exhausted = 'block'
+  and delivery.call_uuid is not null and exists (
+    select 1 from delivery as earlier
+    where earlier.webhook_id = delivery.webhook_id and earlier.call_uuid = delivery.call_uuid
+      and earlier.call_uuid is not null
+      and earlier.state = 'exhausted'
+      and earlier.seq < delivery.seq)`
+
+/** Why a delivery that is pending in its row is held, as people see it; null: it is not. */
+const heldBecause = sql<HeldBecause | null>`case
+  when delivery.state <> 'pending' then null
+  when lane.held = 1 then 'webhook_disabled'
+  when lane.breaker <> 'closed' then 'breaker_open'
+  when ${blocked} then 'earlier_event_failed' end`
+
 const shownState = sql<DeliveryState>`case
-  when delivery.state = 'pending' and lane.held = 1 then 'held' else delivery.state end`
+  when ${heldBecause} is null then delivery.state else 'held' end`
 
 /** Without the deliveries of deleted webhooks, which have no lane. */
 function selectDeliveries(store: Store, accountId: string) {
   return store.read
     .selectFrom('delivery')
     .innerJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
+    .innerJoin('webhook', 'webhook.id', 'delivery.webhook_id')
     .innerJoin('event', 'event.seq', 'delivery.event_seq')
     .select([
       'delivery.seq',
       'delivery.webhook_id',
+      'delivery.state',
+      'delivery.origin',
       'delivery.attempts',
+      'delivery.resends',
       'delivery.due_at',
       'delivery.created_at',
       'delivery.finished_at',
       'event.id as event_id',
       'event.type as event_type',
       'event.call_uuid',
-      shownState.as('state'),
+      heldBecause.as('held_because'),
     ])
     .where('delivery.account_id', '=', accountId)
 }
@@ -46,15 +64,19 @@ function selectDeliveries(store: Store, accountId: string) {
 type Row = Awaited<ReturnType<ReturnType<typeof selectDeliveries>['executeTakeFirstOrThrow']>>
 
 function deliveryOf(row: Row): Delivery {
+  const state = row.held_because === null ? row.state : 'held'
   return {
     id: idOfNumber('delivery', row.seq),
     webhook_id: row.webhook_id,
     event_id: row.event_id,
     event_type: row.event_type,
     call_uuid: row.call_uuid,
-    state: row.state,
+    state,
+    held_because: row.held_because,
+    origin: row.origin,
     attempts: row.attempts,
-    due_at: row.state === 'pending' ? isoOf(row.due_at) : null,
+    resends: row.resends,
+    due_at: state === 'pending' ? isoOf(row.due_at) : null,
     created_at: isoOf(row.created_at),
     finished_at: isoOrNull(row.finished_at),
   }
@@ -100,9 +122,9 @@ export async function listDeliveries(
 function stateIs(state: DeliveryState) {
   switch (state) {
     case 'pending':
-      return sql<boolean>`delivery.state = 'pending' and lane.held = 0`
+      return sql<boolean>`delivery.state = 'pending' and ${heldBecause} is null`
     case 'held':
-      return sql<boolean>`delivery.state = 'pending' and lane.held = 1`
+      return sql<boolean>`delivery.state = 'pending' and ${heldBecause} is not null`
     case 'exhausted':
     case 'cancelled':
       return sql<boolean>`delivery.state in ('exhausted', 'cancelled') and delivery.state = ${state}`
@@ -121,6 +143,7 @@ export async function countDeliveries(
   let query = store.read
     .selectFrom('delivery')
     .innerJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
+    .innerJoin('webhook', 'webhook.id', 'delivery.webhook_id')
     .select([shownState.as('state'), sql<number>`count(*)`.as('count')])
     .where('delivery.account_id', '=', accountId)
     .groupBy(shownState)
@@ -130,37 +153,4 @@ export async function countDeliveries(
   return Object.fromEntries(
     DeliveryState.options.map((state) => [state, found.get(state) ?? 0]),
   ) as Record<DeliveryState, number>
-}
-
-/**
- * Cancels a delivery that waits (pending or held). `not_waiting`: it is under way or over; null: there is none.
- */
-export async function cancelDelivery(
-  store: Store,
-  accountId: string,
-  id: string,
-  now: number,
-): Promise<'cancelled' | 'not_waiting' | null> {
-  const seq = numberOfId('delivery', id)
-  if (seq === null || (await getDelivery(store, accountId, id)) === null) return null
-  const cancelled = await store.write.transaction().execute(async (trx) => {
-    const row = await trx
-      .updateTable('delivery')
-      .set({ state: 'cancelled', finished_at: now })
-      .where('seq', '=', seq)
-      .where('state', '=', 'pending')
-      .returning('webhook_id')
-      .executeTakeFirst()
-    if (row === undefined) return false
-    // Later events of its call may have waited for it.
-    await trx
-      .updateTable('lane')
-      .set({ next_due: dueAgain(now) })
-      .where('webhook_id', '=', row.webhook_id)
-      .execute()
-    return true
-  })
-  if (!cancelled) return 'not_waiting'
-  store.ringDue()
-  return 'cancelled'
 }

@@ -9,8 +9,8 @@ interface Disabled {
   readonly accountId: string
   readonly serviceUuid: string | null
   readonly reason: 'gone' | 'failing'
-  /** The delivery whose answer was the reason: it makes the event's id the same however often it is told. */
-  readonly deliverySeq: number
+  /** The attempt whose answer was the reason: it makes the event's id the same however often it is told. */
+  readonly cause: { readonly deliverySeq: number; readonly attempt: number }
   readonly at: number
 }
 
@@ -30,7 +30,10 @@ export async function tellDisabled(db: Db, about: Disabled): Promise<EventOf<'we
           .where('uuid', '=', about.serviceUuid)
           .executeTakeFirst()
   return {
-    id: eventId(about.accountId, `webhook.disabled ${about.id} ${about.deliverySeq}`),
+    id: eventId(
+      about.accountId,
+      `webhook.disabled ${about.id} ${about.cause.deliverySeq}.${about.cause.attempt}`,
+    ),
     type: 'webhook.disabled',
     occurred_at: isoOf(about.at),
     sequence: null,

@@ -6,10 +6,13 @@
  */
 import { sql } from 'kysely'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { type Breaker, failsTooLong } from '#server/domain/breaker.ts'
 import type { NextState } from '#server/domain/next-state.ts'
+import { isoOf } from '#server/domain/times.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
 import type { Batch, BatchColumns, Value } from '#server/store/batch.ts'
+import { type LaneBreaker, moveBreakers } from '#server/store/breakers.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain } from '#server/store/lanes.ts'
 import { partitionName } from '#server/store/partitions.ts'
@@ -42,6 +45,8 @@ export interface Finish {
   readonly webhookId: string
   readonly attempt: AttemptRecord
   readonly next: NextState
+  /** After how much time of nothing but failures the webhook is disabled; null: never. */
+  readonly disableAfterMs: number | null
   /** Epoch milliseconds. */
   readonly now: number
 }
@@ -69,9 +74,10 @@ export async function finishInto(
   const seqs = await moveDeliveries(trx, context, finishes)
   const mine = finishes.filter((finish) => seqs.has(finish.deliverySeq))
   if (mine.length > 0) {
-    await insertAttempts(trx, context, mine)
-    await updateLanes(trx, context, mine)
-    await disableGone(trx, context, mine)
+    const lanes = await freeSlots(trx, context, mine)
+    const open = await moveBreakers(trx, context, lanes, mine)
+    await insertAttempts(trx, context, mine, open)
+    await disable(trx, context, mine, open)
   }
   return finishes.map((finish) => seqs.has(finish.deliverySeq))
 }
@@ -83,13 +89,14 @@ const moveDelivery: Batch = {
     state: 'text',
     due: 'bigint',
     finished: 'bigint',
+    counts: 'integer',
     status: 'integer',
     error: 'text',
   },
   statement: (of, from) => `
     update delivery set state = ${of('state')}, due_at = ${of('due')}, finished_at = ${of('finished')},
       turn = case when ${of('state')} = 'pending' then 1 else turn end,
-      attempts = attempts + 1, round_attempts = round_attempts + 1,
+      attempts = attempts + 1, round_attempts = round_attempts + ${of('counts')},
       last_status = ${of('status')}, last_error = ${of('error')}, claim_id = null, lease_until = null
     ${from}
     where delivery.seq = ${of('seq')} and delivery.state = 'leased'
@@ -109,6 +116,7 @@ async function moveDeliveries(
     next.state,
     next.state === 'pending' ? next.dueAt : now,
     next.state === 'pending' ? null : now,
+    next.state === 'pending' && !next.counts ? 0 : 1,
     outcome.statusCode,
     outcome.error,
   ])
@@ -154,23 +162,25 @@ async function insertAttempts(
   trx: Trx,
   { batch }: ProcedureContext,
   finishes: readonly Finish[],
+  open: ReadonlyMap<string, Breaker>,
 ): Promise<void> {
   for (const [day, ofDay] of Map.groupBy(finishes, (finish) => finish.eventDay)) {
     const rows = ofDay.map((finish) => {
-      const row = attemptRow(finish)
+      const row = attemptRow(finish, open.get(finish.webhookId)?.until ?? null)
       return attemptNames.map((name) => row[name])
     })
     await batch(trx, insertAttempt(day), rows)
   }
 }
 
-function attemptRow({
-  deliverySeq,
-  attempt,
-  next,
-}: Finish): Record<keyof typeof attemptColumns, Value> {
+/** `openUntil`: before that the webhook's breaker lets nothing through; null: it is closed. */
+function attemptRow(
+  { deliverySeq, attempt, next }: Finish,
+  openUntil: number | null,
+): Record<keyof typeof attemptColumns, Value> {
   const { outcome } = attempt
   const { timings } = outcome
+  const waits = next.state === 'pending' && openUntil !== null && openUntil > next.dueAt
   return {
     seq: attemptKey(deliverySeq, attempt.number),
     started_at: attempt.startedAt,
@@ -195,54 +205,52 @@ function attemptRow({
     first_byte_ms: timings.firstByteMs,
     duration_ms: outcome.durationMs,
     resend: attempt.resend,
-    next_try_at: next.state === 'pending' ? next.dueAt : null,
-    decision: next.decision,
+    next_try_at: next.state === 'pending' ? (waits ? openUntil : next.dueAt) : null,
+    decision: waits
+      ? `${next.decision} The circuit breaker is open: not before ${isoOf(openUntil)}.`
+      : next.decision,
   }
 }
 
-/** Gives the slots back and makes the lanes due again where something waits. */
-async function updateLanes(
+/** Gives the slots back and makes the lanes due again where something waits; returns their breakers as they were. */
+async function freeSlots(
   trx: Trx,
   { facts }: ProcedureContext,
   finishes: readonly Finish[],
-): Promise<void> {
+): Promise<readonly LaneBreaker[]> {
   const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)].sort()
-  const rows = byWebhook.map(([webhook, group]) => {
-    const lastSuccess = group.findLastIndex((finish) => finish.attempt.outcome.ok)
-    return {
-      webhook,
-      count: group.length,
-      succeeded: lastSuccess >= 0 ? 1 : 0,
-      failed: group.length - 1 - lastSuccess,
-    }
-  })
+  const rows = byWebhook.map(([webhook, group]) => ({ webhook, count: group.length }))
   const now = Math.max(...finishes.map((finish) => finish.now))
-  await sql`
-    update lane set in_flight = in_flight - e.count,
-      failures = case when e.succeeded = 1 then e.failed else failures + e.failed end,
-      next_due = ${dueAgain(now)}
+  const lanes = await sql<LaneBreaker>`
+    update lane set in_flight = in_flight - e.count, next_due = ${dueAgain(now)}
     from (
-      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'count' as integer) as count,
-        cast(r.value ->> 'succeeded' as integer) as succeeded,
-        cast(r.value ->> 'failed' as integer) as failed
+      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'count' as integer) as count
       from ${facts.rowsOf(JSON.stringify(rows), 'r')}
     ) as e
-    where lane.webhook_id = e.webhook`.execute(trx)
+    where lane.webhook_id = e.webhook
+    returning lane.webhook_id, lane.failures, lane.failing_since, lane.breaker, lane.breaker_until,
+      lane.breaker_reason, lane.breaker_opens`.execute(trx)
+  return lanes.rows
 }
 
-/** Disables the webhooks that answered "gone", and tells it as an event of the account. */
-async function disableGone(
+/**
+ * Disables the webhooks that answered "gone" or have failed for too long, and tells it as an event of the account.
+ * `open` are the breakers that are not closed after these attempts, by webhook.
+ */
+async function disable(
   trx: Trx,
   context: ProcedureContext,
   finishes: readonly Finish[],
+  open: ReadonlyMap<string, Breaker>,
 ): Promise<void> {
-  for (const { webhookId, next, deliverySeq, now } of finishes) {
-    const reason = next.state === 'exhausted' ? next.disableWebhook : null
+  for (const finish of finishes) {
+    const { webhookId, deliverySeq, attempt, now } = finish
+    const reason = reasonToDisable(finish, open.get(webhookId))
     if (reason === null) continue
     const webhook = await disableWebhookAutomatically(trx, webhookId, reason, now)
     if (webhook === null) continue
-    const about = { ...webhook, id: webhookId, reason, deliverySeq, at: now }
-    const event = await tellDisabled(trx, about)
+    const cause = { deliverySeq, attempt: attempt.number }
+    const event = await tellDisabled(trx, { ...webhook, id: webhookId, reason, cause, at: now })
     const acceptance: Acceptance = {
       accountId: webhook.accountId,
       serviceUuid: null,
@@ -253,4 +261,12 @@ async function disableGone(
     }
     await acceptInto(trx, context, [acceptance])
   }
+}
+
+function reasonToDisable(
+  { next, now, disableAfterMs }: Finish,
+  breaker: Breaker | undefined,
+): 'gone' | 'failing' | null {
+  if (next.state === 'exhausted' && next.disableWebhook !== null) return next.disableWebhook
+  return breaker !== undefined && failsTooLong(breaker, now, disableAfterMs) ? 'failing' : null
 }

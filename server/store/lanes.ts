@@ -1,5 +1,14 @@
 /** Fragments that the statements of the queue share; each speaks of the row of `lane` that is being updated. */
 import { type RawBuilder, sql } from 'kysely'
+import type { Trx } from '#server/store/store.ts'
+
+/**
+ * Takes the lane before any of its deliveries. Claims take them in that order; where both lock, the other order would
+ * make two nodes wait for each other.
+ */
+export async function lockLane(trx: Trx, webhookId: string): Promise<void> {
+  await sql`update lane set held = held where webhook_id = ${webhookId}`.execute(trx)
+}
 
 /** Due time of the earliest pending delivery of the lane that is due after the given time; null when there is none. */
 export function earliestDue(after: number): RawBuilder<number | null> {
@@ -13,15 +22,30 @@ export function earliestDue(after: number): RawBuilder<number | null> {
   ) as waiting)`
 }
 
+/** Until when the breaker of the lane lets nothing through, as it stands in the row; null: it lets through. */
+const openUntil: RawBuilder<number | null> =
+  sql`case when lane.breaker = 'open' then lane.breaker_until end`
+
 /**
  * When the lane should be looked at after something happened to it: at the earliest pending delivery, but never
- * before `now`. A lane that has just been served goes to the end of the line although its oldest delivery has been
- * due for a week: that is what makes the line fair.
+ * before `now`, and not while its breaker is open (`until`, for an update that changes the breaker with it). A lane that
+ * has just been served goes to the end of the line although its oldest delivery has been due for a week: that is what
+ * makes the line fair.
  */
-export function dueAgain(now: number): RawBuilder<number | null> {
-  const earliest = earliestDue(-1)
+export function dueAgain(
+  now: number,
+  until: RawBuilder<number | null> = openUntil,
+): RawBuilder<number | null> {
   return sql`case when lane.held = 1 then null else (
-    select case when earliest.due < ${now} then ${now} else earliest.due end
-    from (select ${earliest} as due) as earliest
+    select case when earliest.due < earliest.first then earliest.first else earliest.due end
+    from (select ${earliestDue(-1)} as due,
+      case when ${until} > ${now} then ${until} else ${now} end as first) as earliest
   ) end`
 }
+
+/**
+ * Which lanes a claim may take from beside being due: those with room. While a breaker is not closed, one request at
+ * a time: the probe, and not before what was under way when it opened has ended.
+ */
+export const hasRoom: RawBuilder<boolean> = sql`lane.in_flight < lane.max_in_flight
+  and (lane.breaker = 'closed' or lane.in_flight = 0)`

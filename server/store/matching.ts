@@ -8,7 +8,7 @@ export interface StoredMatching extends MatchingWebhook {
   readonly ordered: boolean
 }
 
-interface AccountMatching {
+export interface AccountMatching {
   readonly version: number
   /** The Applications switch of each service, by UUID. */
   readonly services: ReadonlyMap<string, boolean>

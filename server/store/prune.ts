@@ -6,6 +6,7 @@
  * and no index has to be kept for it.
  */
 import { sql } from 'kysely'
+import type { OnExhausted } from '#contracts/webhook.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import {
   endOfDay,
@@ -44,14 +45,22 @@ export async function pruneDeliveries(
     const rows = await trx
       .selectFrom('delivery')
       .leftJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
-      .select(['seq', 'state', 'delivery.created_at', 'delivery.finished_at', 'lane.held'])
-      .where('seq', '>', after)
-      .orderBy('seq')
+      .leftJoin('webhook', 'webhook.id', 'delivery.webhook_id')
+      .select([
+        'delivery.seq',
+        'delivery.state',
+        'delivery.created_at',
+        'delivery.finished_at',
+        'lane.held',
+        'webhook.on_exhausted',
+      ])
+      .where('delivery.seq', '>', after)
+      .orderBy('delivery.seq')
       .limit(limit)
       .execute()
     const old = rows.filter((row) => row.created_at < before)
     const over = old.filter((row) => row.finished_at !== null && row.finished_at < before)
-    const held = old.filter((row) => row.state === 'pending' && row.held === 1)
+    const held = old.filter((row) => row.state === 'pending' && mayBeHeld(row))
     await removeDeliveries(trx, over)
     if (held.length > 0) {
       await trx
@@ -68,6 +77,14 @@ export async function pruneDeliveries(
     const more = rows.length === limit && old.length === rows.length && last !== undefined
     return { removed: over.length, next: more ? last.seq : null }
   })
+}
+
+/** Disabled, or blocked in strict order: with the event that blocks it gone, it would be sent a month late. */
+function mayBeHeld(row: {
+  readonly held: 0 | 1 | null
+  readonly on_exhausted: OnExhausted | null
+}): boolean {
+  return row.held === 1 || row.on_exhausted === 'block'
 }
 
 /** Their attempts go with the partition. */

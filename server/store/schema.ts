@@ -5,7 +5,8 @@
 import type { Generated } from 'kysely'
 import type { AttemptError } from '#contracts/delivery.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { DeliveryOrder, Webhook } from '#contracts/webhook.ts'
+import type { DeliveryOrder, OnExhausted, Webhook } from '#contracts/webhook.ts'
+import type { BreakerState } from '#server/domain/breaker.ts'
 
 type Switch = 0 | 1
 
@@ -71,9 +72,7 @@ interface WebhookTable {
   timeout_seconds: number
   delivery_order: DeliveryOrder
   /** Strict order only: whether a delivery that was given up lets the later events of its call go. */
-  on_exhausted: Generated<'skip' | 'block'>
-  /** Requests per second; null: as many as there are. */
-  rate_limit: Generated<number | null>
+  on_exhausted: OnExhausted
   /** JSON array of sealed signing secrets, the current one first. */
   secrets: string
   /** Set: gone for everybody; its deliveries are being removed in small steps. */
@@ -94,18 +93,19 @@ interface LaneTable {
   /** Failed attempts since the last success. */
   failures: number
   /** When the first of them was; null: the last attempt succeeded. */
-  failing_since: Generated<number | null>
-  breaker: Generated<'closed' | 'open' | 'half_open'>
+  failing_since: number | null
+  /** See `domain/breaker.ts`. */
+  breaker: BreakerState
   /** When an open breaker lets a try through. */
-  breaker_until: Generated<number | null>
-  breaker_reason: Generated<string | null>
+  breaker_until: number | null
+  breaker_reason: string | null
   /** How often it opened since it was last closed: the pauses grow by it. */
-  breaker_opens: Generated<number>
+  breaker_opens: number
   /** The webhook's rate limit; null: none. */
-  rate_per_second: Generated<number | null>
-  /** Requests that the rate allowed at `rate_at`. */
-  rate_tokens: Generated<number>
-  rate_at: Generated<number>
+  rate_per_second: number | null
+  /** Thousandths of a request that the rate allowed at `rate_at`; see `domain/rate-limit.ts`. */
+  rate_tokens: number
+  rate_at: number
 }
 
 interface EventTable {

@@ -3,21 +3,27 @@ import { type Selectable, sql } from 'kysely'
 import type { CreatedWebhook } from '#contracts/api.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
-import type { Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
+import type { Webhook, WebhookBreaker, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
+import { type Breaker, closedBreaker } from '#server/domain/breaker.ts'
+import { newBucket } from '#server/domain/rate-limit.ts'
 import { newSecret } from '#server/domain/sign.ts'
-import { isoOf } from '#server/domain/times.ts'
+import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { touchMatching } from '#server/store/accounts.ts'
+import { type BreakerColumns, breakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
 import { holdLane } from '#server/store/hold.ts'
+import { dueAgain } from '#server/store/lanes.ts'
 import { newId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
-import { type Db, nothingMore, type Store, type Within } from '#server/store/store.ts'
+import { type Db, nothingMore, type Store, type Trx, type Within } from '#server/store/store.ts'
 
 type Row = Selectable<Tables['webhook']>
-/** The lane holds the one setting that the claim must see beside its counter. */
-type RowWithLane = Row & Pick<Selectable<Tables['lane']>, 'max_in_flight'>
+/** The lane holds the settings that the claim must see beside its counters, and what the receiver did lately. */
+type RowWithLane = Row &
+  Pick<Selectable<Tables['lane']>, 'max_in_flight' | 'rate_per_second'> &
+  BreakerColumns
 
 /** 192 bits, the least that Standard Webhooks asks for. */
 const secretBytes = 24
@@ -49,11 +55,30 @@ function webhookOf(row: RowWithLane): Webhook {
     delay_seconds: row.delay_seconds,
     timeout_seconds: row.timeout_seconds,
     concurrency: row.max_in_flight,
+    rate_limit: row.rate_per_second,
     order: row.delivery_order,
+    on_exhausted: row.on_exhausted,
+    breaker: shownBreaker(breakerOf(row)),
     disabled_reason: row.disabled_reason,
     created_at: isoOf(row.created_at),
     updated_at: isoOf(row.updated_at),
   }
+}
+
+function shownBreaker(breaker: Breaker): WebhookBreaker {
+  return {
+    state: breaker.state,
+    reason: breaker.reason,
+    failures: breaker.failures,
+    failing_since: isoOrNull(breaker.failingSince),
+    next_probe_at: breaker.state === 'open' ? isoOrNull(breaker.until) : null,
+  }
+}
+
+/** A full bucket for the rate; the columns of a lane. */
+function rateColumns(rate: number | null, now: number) {
+  const bucket = rate === null ? null : newBucket(rate, now)
+  return { rate_per_second: rate, rate_tokens: bucket?.tokens ?? 0, rate_at: bucket?.at ?? 0 }
 }
 
 function selectWebhooks(db: Db, accountId: string) {
@@ -61,7 +86,16 @@ function selectWebhooks(db: Db, accountId: string) {
     .selectFrom('webhook')
     .innerJoin('lane', 'lane.webhook_id', 'webhook.id')
     .selectAll('webhook')
-    .select('lane.max_in_flight')
+    .select([
+      'lane.max_in_flight',
+      'lane.rate_per_second',
+      'lane.failures',
+      'lane.failing_since',
+      'lane.breaker',
+      'lane.breaker_until',
+      'lane.breaker_reason',
+      'lane.breaker_opens',
+    ])
     .where('webhook.account_id', '=', accountId)
     .where('webhook.deleted_at', 'is', null)
 }
@@ -97,6 +131,7 @@ export async function createWebhook(
         delay_seconds: draft.delay_seconds,
         timeout_seconds: draft.timeout_seconds,
         delivery_order: draft.order,
+        on_exhausted: draft.on_exhausted,
         secrets: sealedSecrets(store.secrets, id, [secret]),
         deleted_at: null,
         created_at: now,
@@ -104,7 +139,7 @@ export async function createWebhook(
       })
       .returningAll()
       .executeTakeFirstOrThrow()
-    await trx
+    const lane = await trx
       .insertInto('lane')
       .values({
         webhook_id: id,
@@ -112,11 +147,13 @@ export async function createWebhook(
         in_flight: 0,
         next_due: null,
         held: draft.enabled ? 0 : 1,
-        failures: 0,
+        ...breakerColumns(closedBreaker),
+        ...rateColumns(draft.rate_limit, now),
       })
-      .execute()
+      .returningAll()
+      .executeTakeFirstOrThrow()
     await touchMatching(trx, accountId)
-    const created = { ...webhookOf({ ...row, max_in_flight: draft.concurrency }), secret }
+    const created = { ...webhookOf({ ...lane, ...row }), secret }
     await within(trx, created)
     return created
   })
@@ -168,20 +205,48 @@ export async function changeWebhook(
   const changed = await store.write.transaction().execute(async (trx) => {
     const row = await findRow(trx, accountId, id)
     if (row === null) return null
-    const { max_in_flight, ...columns } = columnsAfter(store.secrets, row, change)
+    const columns = columnsAfter(store.secrets, row, change)
     await trx
       .updateTable('webhook')
       .set({ ...columns, updated_at: now })
       .where('id', '=', id)
       .execute()
-    await trx.updateTable('lane').set({ max_in_flight }).where('webhook_id', '=', id).execute()
-    if (change.enabled === true) await releaseLane(trx, id, now)
-    if (change.enabled === false) await holdLane(trx, id)
+    await changeLane(trx, row, change, now)
     await touchMatching(trx, accountId)
     return await findRow(trx, accountId, id)
   })
   store.ringDue()
   return changed === null ? null : webhookOf(changed)
+}
+
+/** What of the change concerns the lane. */
+async function changeLane(
+  trx: Trx,
+  { id, url, enabled }: RowWithLane,
+  change: WebhookChange,
+  now: number,
+): Promise<void> {
+  const { concurrency, rate_limit } = change
+  await trx
+    .updateTable('lane')
+    .set({
+      // So that there is always something to set.
+      webhook_id: id,
+      ...(concurrency !== undefined && { max_in_flight: concurrency }),
+      ...(rate_limit !== undefined && rateColumns(rate_limit, now)),
+    })
+    .where('webhook_id', '=', id)
+    .execute()
+  if (change.enabled === false) return await holdLane(trx, id)
+  const moved = change.url !== undefined && change.url !== url
+  // Elsewhere there may be somebody who answers.
+  if (change.enabled === true || (enabled === 1 && moved)) return await releaseLane(trx, id, now)
+  // Another order, or none, may let go what waited.
+  await trx
+    .updateTable('lane')
+    .set({ next_due: dueAgain(now) })
+    .where('webhook_id', '=', id)
+    .execute()
 }
 
 function columnsAfter(box: SecretBox, row: RowWithLane, change: WebhookChange) {
@@ -199,9 +264,9 @@ function columnsAfter(box: SecretBox, row: RowWithLane, change: WebhookChange) {
     delay_seconds: change.delay_seconds ?? row.delay_seconds,
     timeout_seconds: change.timeout_seconds ?? row.timeout_seconds,
     delivery_order: change.order ?? row.delivery_order,
+    on_exhausted: change.on_exhausted ?? row.on_exhausted,
     secrets:
       change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
-    max_in_flight: change.concurrency ?? row.max_in_flight,
   }
 }
 

@@ -70,6 +70,7 @@ beforeAll(async () => {
       sender,
       version: '0',
       maxInFlight: 8,
+      disableAfterMs: null,
       stopMs: 1000,
       log: quiet,
       now: Date.now,

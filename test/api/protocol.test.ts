@@ -48,7 +48,12 @@ describe('who may call', () => {
   test.each(guarded.filter(([, route]) => route.problems.includes('not_found')))(
     '%s of an id that names nothing is 404',
     async (_, route) => {
-      const body = route.path.endsWith('/test-calls') ? { from: '201', to: '202' } : { name: 'x' }
+      const bodies: Record<string, object> = {
+        'test-calls': { from: '201', to: '202' },
+        recover: { since: '2026-11-22T09:00:00.000Z' },
+        'replay-missing': { since: '2026-11-22T09:00:00.000Z' },
+      }
+      const body = bodies[route.path.split('/').at(-1) ?? ''] ?? { name: 'x' }
       const given =
         route.method === 'PATCH'
           ? { body: {} }

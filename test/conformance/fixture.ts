@@ -121,6 +121,7 @@ export function finishOf(lease: Lease, statusCode: number, next: NextState, now:
       },
     },
     next,
+    disableAfterMs: 5 * 86_400_000,
     now,
   }
 }
@@ -143,7 +144,7 @@ export async function failUntil(
   dueAt: number,
   now: number,
 ): Promise<boolean> {
-  const next: NextState = { state: 'pending', dueAt, decision: 'Tried again.' }
+  const next: NextState = { state: 'pending', dueAt, decision: 'Tried again.', counts: true }
   return await finishAttempt(store, finishOf(lease, 500, next, now))
 }
 

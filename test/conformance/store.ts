@@ -28,7 +28,10 @@ import {
   succeed,
   type Tenant,
 } from '#test/conformance/fixture.ts'
+import { runIsolationConformance } from '#test/conformance/isolation.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
+import { runOrderConformance } from '#test/conformance/order.ts'
+import { runRecoveryConformance } from '#test/conformance/recovery.ts'
 import { runSearchConformance } from '#test/conformance/search.ts'
 import type { OpenTestStore, TestStore } from '#test/conformance/test-store.ts'
 
@@ -41,6 +44,9 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runAcceptConformance(open)
     runClaimConformance(open)
     runSearchConformance(open)
+    runIsolationConformance(open)
+    runOrderConformance(open)
+    runRecoveryConformance(open)
     runPruneConformance(open)
   })
 }

@@ -12,6 +12,7 @@ await runDeliver(
     sender: createSender({ policy: loopbackPolicy }),
     version: 'test',
     maxInFlight: 64,
+    disableAfterMs: null,
     stopMs: 1_000,
     log: { info: say, warn: say, error: say },
     now: Date.now,

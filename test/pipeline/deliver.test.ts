@@ -59,6 +59,7 @@ function run(change: Partial<DeliverDeps> = {}): void {
     sender,
     version: 'test',
     maxInFlight: 64,
+    disableAfterMs: null,
     stopMs: 5_000,
     log: { info: note, warn: note, error: note },
     now: Date.now,
@@ -218,18 +219,21 @@ test('410 disables the webhook and tells it; enabled again, what was held goes o
 })
 
 test('a receiver that was down for a while gets everything when it is back', async () => {
-  const { receiver } = await receiverWith({ retries: 5 })
+  const { receiver, webhook } = await receiverWith({ retries: 5 })
   await receiver.stop()
   let wall = Date.now()
   run({ now: () => wall })
   await accept(calls(20))
   await waitUntil(
     async () => {
-      const all = await listDeliveries(store, tenant.account.id, {}, { limit: 50 })
-      return all.items.every((d) => d.state === 'pending' && d.attempts === 1)
+      const now = await getWebhook(store, tenant.account.id, webhook.id)
+      return now?.breaker.state === 'open' && (await counts()).leased === 0
     },
-    { what: 'each has failed once' },
+    { what: 'the breaker is open' },
   )
+  const all = await listDeliveries(store, tenant.account.id, {}, { limit: 50 })
+  expect(all.items.every((d) => d.state === 'held' && d.held_because === 'breaker_open')).toBe(true)
+  expect(all.items.filter((d) => d.attempts === 0)).toHaveLength(15)
   await receiver.restart()
   wall += 60_000
   await receiver.waitFor((r) => new Set(r.map((x) => x.event?.id)).size === 20, 'all 20')

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util'
+import type { CommandIo } from '#server/cli/command.ts'
+import { counted, walkToTheEnd } from '#server/cli/walk-webhook.ts'
+import { withStore } from '#server/cli/with-store.ts'
+import { StartError } from '#server/start-error.ts'
+import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
+import { getWebhook } from '#server/store/webhooks.ts'
+
+export const cancelHelp = `offhook cancel <delivery id>... | --webhook <webhook id>
+
+Cancels deliveries that wait (pending or held) or were given up; with --webhook, every one of it that waits. What is under
+way is not called back.
+`
+
+export async function runCancel(args: readonly string[], io: CommandIo): Promise<void> {
+  const { positionals: ids, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { webhook: { type: 'string' } },
+  })
+  const { webhook } = values
+  if (ids.length > 0 === (webhook !== undefined)) {
+    throw new StartError(
+      'usage',
+      'it is "cancel <delivery id>..." or "cancel --webhook <webhook id>".',
+    )
+  }
+  await withStore(io, async (store, account) => {
+    for (const id of ids) {
+      const result = await cancelDelivery(store, account.id, id, Date.now())
+      if (result === null) throw new StartError('usage', `There is no delivery ${id}.`)
+      await io.write(
+        `${id} ${result === 'cancelled' ? 'is cancelled' : 'is under way or delivered'}\n`,
+      )
+    }
+    if (webhook === undefined) return
+    if ((await getWebhook(store, account.id, webhook)) === null) {
+      throw new StartError(
+        'usage',
+        `There is no webhook ${webhook}; "offhook webhooks list" shows all.`,
+      )
+    }
+    const says = (count: number) => `${counted(count, 'delivery is', 'deliveries are')} cancelled`
+    await walkToTheEnd(io, says, async (walk, limit) =>
+      cancelWaitingStep(store, webhook, walk, limit, Date.now()),
+    )
+  })
+}

@@ -1,0 +1,168 @@
+/**
+ * Replaying what is missing: events that match a webhook by its present switches and never became a delivery of it,
+ * because it was disabled, did not exist, or had other triggers when they happened.
+ */
+import { sql } from 'kysely'
+import type { Event, EventType } from '#contracts/events/catalogue.ts'
+import type { Step, Walk } from '#server/store/bulk.ts'
+import { dueAgain, lockLane } from '#server/store/lanes.ts'
+import {
+  type AccountMatching,
+  createMatchingCache,
+  firedBy,
+  matchingOf,
+} from '#server/store/matching.ts'
+import { bodyIn, dayOf, readBodies } from '#server/store/partitions.ts'
+import type { Store } from '#server/store/store.ts'
+
+export interface Replay {
+  readonly webhookId: string
+  readonly accountId: string
+  /** When it happened, epoch milliseconds; `since` belongs to the period, `until` does not. */
+  readonly since: number
+  readonly until: number
+  /** What the account's events are matched against: as it was when the replay began. */
+  readonly matching: AccountMatching
+}
+
+/** Null: there is no such account. */
+export async function beginReplay(
+  store: Store,
+  replay: Omit<Replay, 'matching'>,
+): Promise<Replay | null> {
+  const matching = await matchingOf(store.read, createMatchingCache(), replay.accountId)
+  return matching === null ? null : { ...replay, matching }
+}
+
+interface EventRow {
+  readonly seq: number
+  readonly type: EventType
+  readonly occurred_at: number
+  readonly created_at: number
+}
+
+/** One step over the events of the account. `now` stamps the new deliveries; they wait behind what is live. */
+export async function replayStep(
+  store: Store,
+  replay: Replay,
+  { after, startedAt }: Walk,
+  limit: number,
+  now: number,
+): Promise<Step> {
+  const from = after === 0 ? await beforeFirst(store, replay) : after
+  const rows: readonly EventRow[] = await store.read
+    .selectFrom('event')
+    .select(['seq', 'type', 'occurred_at', 'created_at'])
+    .where('account_id', '=', replay.accountId)
+    .where('seq', '>', from)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+  const candidates = rows.filter(
+    (row) =>
+      row.occurred_at >= replay.since &&
+      row.occurred_at < replay.until &&
+      row.created_at <= startedAt,
+  )
+  const missing = await findMissing(store, replay, candidates)
+  const changed = missing.length === 0 ? 0 : await insertMissing(store, replay, missing, now)
+  const last = rows.at(-1)
+  const more = rows.length === limit && last !== undefined && last.created_at <= startedAt
+  return { changed, next: more ? last.seq : null }
+}
+
+/**
+ * The number before the first event that can have happened in the period: events are accepted after they happen and
+ * are numbered in the order of acceptance, so that halving finds it in some twenty looks among millions.
+ */
+async function beforeFirst(store: Store, { accountId, since }: Replay): Promise<number> {
+  const newest = await store.read
+    .selectFrom('event')
+    .select('seq')
+    .where('account_id', '=', accountId)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  let low = 0
+  let high = newest?.seq ?? 0
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const row = await store.read
+      .selectFrom('event')
+      .select('created_at')
+      .where('account_id', '=', accountId)
+      .where('seq', '>', middle)
+      .orderBy('seq')
+      .limit(1)
+      .executeTakeFirst()
+    if (row === undefined || row.created_at >= since) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+interface Missing {
+  readonly event: number
+  readonly day: number
+  readonly call: string | null
+}
+
+/** Without those that have a delivery already; decided again where they are inserted. */
+async function findMissing(
+  store: Store,
+  { webhookId, matching }: Replay,
+  candidates: readonly EventRow[],
+): Promise<readonly Missing[]> {
+  const seqs = candidates
+    .filter((row) => matching.byTrigger.get(row.type)?.some((w) => w.id === webhookId))
+    .map(({ seq }) => ({ seq }))
+  if (seqs.length === 0) return []
+  return await store.read.transaction().execute(async (trx) => {
+    const found = await sql<{ seq: number; created_at: number }>`
+      select event.seq, event.created_at from event
+      where event.seq in (
+          select cast(r.value ->> 'seq' as bigint) from ${store.facts.rowsOf(JSON.stringify(seqs), 'r')})
+        and not exists (select 1 from delivery as d
+          where d.event_seq = event.seq and d.webhook_id = ${webhookId})
+      order by event.seq`.execute(trx)
+    const wanted = found.rows.map((row) => ({ seq: row.seq, day: dayOf(row.created_at) }))
+    const bodies = await readBodies(trx, wanted)
+    return wanted.flatMap(({ seq, day }) => {
+      const event = JSON.parse(bodyIn(bodies, seq)) as Event
+      const webhook = firedBy(event, matching).find((w) => w.id === webhookId)
+      if (webhook === undefined) return []
+      const call = webhook.ordered && 'call' in event ? event.call.uuid : null
+      return [{ event: seq, day, call }]
+    })
+  })
+}
+
+async function insertMissing(
+  store: Store,
+  { accountId, webhookId }: Replay,
+  missing: readonly Missing[],
+  now: number,
+): Promise<number> {
+  const made = await store.write.transaction().execute(async (trx) => {
+    // Two replays at the same time: the second one finds what the first one made.
+    await lockLane(trx, webhookId)
+    const rows = await sql<{ seq: number }>`
+      insert into delivery
+        (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
+         round_attempts, resends, origin, created_at)
+      select ${accountId}, ${webhookId}, event.seq, cast(e.value ->> 'day' as integer), e.value ->> 'call',
+        'pending', 1, ${now}, 0, 0, 0, 'replay', ${now}
+      from ${store.facts.rowsOf(JSON.stringify(missing), 'e')}
+      join event on event.seq = cast(e.value ->> 'event' as bigint)
+      where not exists (select 1 from delivery as d
+        where d.event_seq = event.seq and d.webhook_id = ${webhookId})
+      order by event.seq
+      returning seq`.execute(trx)
+    await sql`update lane set next_due = ${dueAgain(now)} where webhook_id = ${webhookId}`.execute(
+      trx,
+    )
+    return rows.rows.length
+  })
+  store.ringDue()
+  return made
+}
