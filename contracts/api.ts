@@ -501,7 +501,7 @@ export const api = {
     method: 'GET',
     path: '/readyz',
     tag: 'Health',
-    summary: 'The database answers: requests are welcome.',
+    summary: 'The database answers and takes writes: requests are welcome.',
     guard: 'none',
     answer: Health,
     problems: ['not_ready'],

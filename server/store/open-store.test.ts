@@ -13,6 +13,7 @@ import { readCapture } from '#server/store/captures.ts'
 import { listEvents } from '#server/store/events.ts'
 import { openStore } from '#server/store/open-store.ts'
 import { acceptanceOf, callEvent, makeTenant, makeWebhook } from '#test/conformance/fixture.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 
 let folder: string
 let path: string
@@ -152,6 +153,62 @@ describe('what can be wrong with the disk', () => {
     await sql`pragma max_page_count = 1000000`.execute(store.write)
     expect(await acceptEvents(store, batch)).toMatchObject({ events: 40, deliveries: 40 })
     await store.close()
+  })
+})
+
+describe('whether writes are taken', () => {
+  test('a batch that found the disk full is remembered until one is taken', async () => {
+    await using parts = new AsyncDisposableStack()
+    const store = parts.adopt(await openStore({ url }), (s) => s.close())
+    const tenant = await makeTenant(store)
+    await store.checkWrites()
+    const pages = await sql<{ page_count: number }>`pragma page_count`.execute(store.write)
+    const limit = (pages.rows[0]?.page_count ?? 0) + 1
+    await sql`pragma max_page_count = ${sql.lit(limit)}`.execute(store.write)
+    const events = Array.from({ length: 40 }, (_, i) => callEvent(tenant, `call ${i}`))
+    const openCalls = { put: [], delete: [] }
+    const batch = acceptanceOf(tenant, events, { cursor: '1', openCalls })
+    await expect(acceptEvents(store, batch)).rejects.toMatchObject({ code: 'storage_full' })
+    // Something small still finds room.
+    await ensureAccount(store, 'small', 1)
+    await expect(store.checkWrites()).rejects.toMatchObject({ code: 'storage_full' })
+    await sql`pragma max_page_count = 1000000`.execute(store.write)
+    await acceptEvents(store, batch)
+    await store.checkWrites()
+  })
+
+  test('a database that became read-only is found out without traffic', async () => {
+    await using parts = new AsyncDisposableStack()
+    const store = parts.adopt(await openStore({ url }), (s) => s.close())
+    await sql`pragma query_only = on`.execute(store.write)
+    await expect(store.checkWrites()).rejects.toMatchObject({ code: 'database_not_writable' })
+    await sql`pragma query_only = off`.execute(store.write)
+    await waitUntil(
+      async () =>
+        await store.checkWrites().then(
+          () => true,
+          () => false,
+        ),
+      { what: 'writes are taken again' },
+    )
+  })
+
+  test('one that somebody else keeps locked does not hold the answer up', async () => {
+    await using parts = new AsyncDisposableStack()
+    const store = parts.adopt(await openStore({ url }), (s) => s.close())
+    const other = new DatabaseSync(path)
+    parts.defer(() => other.close())
+    other.exec('begin immediate')
+    await expect(store.checkWrites()).rejects.toMatchObject({ code: 'database_busy' })
+    other.exec('rollback')
+    await waitUntil(
+      async () =>
+        await store.checkWrites().then(
+          () => true,
+          () => false,
+        ),
+      { what: 'writes are taken again' },
+    )
   })
 })
 

@@ -11,6 +11,7 @@ import type { Tables } from '#server/store/schema.ts'
 import { readOrMakeKey, type SecretBox, secretBox } from '#server/store/secrets.ts'
 import type { Store } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
+import { watchWrites } from '#server/store/writability.ts'
 
 export interface StoreOptions {
   /**
@@ -124,9 +125,12 @@ async function isThere(path: string): Promise<boolean> {
 function assemble(database: OpenDatabase, secrets: SecretBox): Store {
   const listeners = new Set<() => void>()
   let closing: Promise<void> | null = null
+  const writes = watchWrites(database.write, database.transact)
   const store: Store = {
     ...database,
     secrets,
+    transact: writes.transact,
+    checkWrites: writes.check,
     accepting: createGroupCommit<Acceptance, Accepted>({
       commit: async (items) => await acceptTogether(store, items),
       weigh: (item) => item.events.length + 1,

@@ -27,6 +27,8 @@ export interface Store {
   /** Calls `listener` whenever this process made a delivery due earlier than the lanes said; returns how to stop. */
   readonly onDue: (listener: () => void) => () => void
   readonly ringDue: () => void
+  /** Throws StoreError when the database refuses writes: its disk is full, it is read-only, it does not answer. */
+  readonly checkWrites: () => Promise<void>
   /** Rejects when the database is lost for good: the process should end and be started again. */
   readonly failed: Promise<never>
   /** Waits for what is under way, then closes the database. */

@@ -1,8 +1,10 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { api, type Route, type RouteName } from '#contracts/api.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 import { type Api, startApi } from './start-api.ts'
 
 let server: Api
@@ -206,6 +208,29 @@ describe('health', () => {
     } finally {
       server.setOpen(true)
     }
+  })
+
+  test('readyz says that the database takes no writes, and nothing of the machine', async () => {
+    const { store } = server
+    await sql`pragma query_only = on`.execute(store.write)
+    const ready = () => server.anna.request('GET', '/readyz')
+    try {
+      const refused = await waitUntil(
+        async () => {
+          const reply = await ready()
+          return reply.status === 503 ? reply : null
+        },
+        { what: 'it is told' },
+      )
+      expect(refused.body).toMatchObject({
+        code: 'not_ready',
+        detail: expect.stringMatching(/writes/),
+      })
+      expect(JSON.stringify(refused.body)).not.toContain('offhook.db')
+    } finally {
+      await sql`pragma query_only = off`.execute(store.write)
+    }
+    await waitUntil(async () => (await ready()).status === 200, { what: 'it is ready again' })
   })
 
   test('the OpenAPI document describes every route', async () => {

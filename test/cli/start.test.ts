@@ -1,7 +1,9 @@
 import { access, chmod, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, test, vi } from 'vitest'
+import { projectFolder } from '#server/config.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { type OffhookRun, runCommand, startCommand, temporaryFolder } from './run-offhook.ts'
 
@@ -56,6 +58,23 @@ test('a second start finds everything and says where the key is', async () => {
     run.child.kill('SIGINT')
     expect(await run.ended).toMatchObject({ code: 0 })
   }
+})
+
+test('an Offhook that loses its database ends with 1, so that it is started again', async () => {
+  await using data = await temporaryFolder()
+  const loseThread = join(projectFolder, 'test/support/lose-thread.ts')
+  await using run = startCommand(['start'], {
+    OFFHOOK_DATA: data.path,
+    NODE_OPTIONS: `--import=${pathToFileURL(loseThread)}`,
+  })
+  await untilUp(run)
+  run.child.kill('SIGUSR2')
+  const { code, stderr } = await run.ended
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^offhook start: The database \S+ is closed\.\n$/m)
+  await using again = startCommand(['start'], { OFFHOOK_DATA: data.path })
+  const url = await untilUp(again)
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
 })
 
 test('a terminal that sends Ctrl-C and npm that passes it on are one key press', async () => {
