@@ -105,7 +105,10 @@ export const AgentRecords = z
     cursor,
     rows: z.array(AgentRow).max(20_000),
     more: z.boolean().meta({ description: 'There is more to come at once: it is not caught up.' }),
-    remarks: z.array(z.strictObject({ message: text, facts: z.record(z.string(), z.unknown()) })),
+    remarks: z
+      .array(z.strictObject({ message: text, facts: z.record(z.string(), z.unknown()) }))
+      .max(100)
+      .meta({ description: 'What in the record is not as it should be, for the log.' }),
     clock: AgentClock.nullable(),
     leaving: z.boolean().meta({ description: 'The agent stops; nothing follows.' }),
   })

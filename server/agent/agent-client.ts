@@ -5,7 +5,7 @@ import { Agent, request } from 'undici'
 import type { z } from 'zod'
 import { AgentReceipt, type AgentRecords, AgentWelcome, agentProtocol } from '#contracts/agent.ts'
 import { Problem, type ProblemCode } from '#contracts/problem.ts'
-import { bestOffset, type ClockOffset, offsetOf } from '#server/domain/clock-offset.ts'
+import { type ClockOffset, offsetNow, offsetOf } from '#server/domain/clock-offset.ts'
 import type { RecordBatch } from '#server/pbx/pbx.ts'
 
 const compress = promisify(gzip)
@@ -44,6 +44,7 @@ export interface Shipment
 
 /** All throw AgentClientError. */
 export interface AgentClient {
+  readonly server: string
   readonly connect: (signal: AbortSignal) => Promise<AgentWelcome>
   readonly ship: (shipment: Shipment, signal: AbortSignal) => Promise<AgentReceipt>
   readonly close: () => Promise<void>
@@ -83,6 +84,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   }
 
   return {
+    server: options.server,
     connect: (signal) => {
       // A clock that was set, or a server on another machine: what was measured before says nothing.
       offsets = []
@@ -90,7 +92,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       return exchange('connect', hello, AgentWelcome, signal)
     },
     ship: (shipment, signal) =>
-      exchange('records', { ...shipment, clock: bestOffset(offsets) }, AgentReceipt, signal),
+      exchange('records', { ...shipment, clock: offsetNow(offsets) }, AgentReceipt, signal),
     close: () => dispatcher.destroy(),
   }
 }

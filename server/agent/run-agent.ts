@@ -28,13 +28,15 @@ const final: ReadonlySet<ProblemCode | null> = new Set<ProblemCode>([
 ])
 
 export interface AgentDeps {
-  readonly client: AgentClient
+  /** One for each server, in the order in which they are tried: one of several nodes runs the service. */
+  readonly clients: readonly [AgentClient, ...AgentClient[]]
   readonly record: PbxRecord
   readonly log: PbxLog
 }
 
 interface Shipping {
   readonly deps: AgentDeps
+  readonly client: AgentClient
   readonly doorbell: Doorbell
   readonly session: string
   /** What the server has. */
@@ -47,24 +49,35 @@ interface Shipping {
 export async function runAgent(deps: AgentDeps, signal: AbortSignal): Promise<void> {
   const doorbell = createDoorbell()
   deps.record.watch(doorbell.ring, signal)
-  let wait = retryMs.first
-  while (!signal.aborted) {
+  const { clients, log } = deps
+  let failures = 0
+  for (let next = 0; !signal.aborted; next++) {
+    const client = clients[next % clients.length] ?? clients[0]
     try {
-      const { service, session, cursor } = await deps.client.connect(signal)
-      deps.log.info({ service: service.name }, 'agent: connected')
-      const shipping = { deps, doorbell, session, committed: cursor, shippedAt: 0 }
+      const { service, session, cursor } = await client.connect(signal)
+      log.info({ service: service.name, server: client.server }, 'agent: connected')
+      const shipping = { deps, client, doorbell, session, committed: cursor, shippedAt: 0 }
       await shipFirst(shipping, signal)
-      wait = retryMs.first
+      failures = 0
       await shipOn(shipping, signal)
       await leave(shipping)
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof AgentClientError) || final.has(error.code)) throw error
-      deps.log.warn({ reason: error.message, again_in_ms: wait }, 'agent: not shipped')
-      await pause(wait * (0.75 + Math.random() / 2), signal)
-      wait = Math.min(wait * 2, retryMs.longest)
+      failures += 1
+      const wait = pauseAfter(failures, clients.length)
+      const facts = { server: client.server, reason: error.message, again_in_ms: wait }
+      log.warn(facts, 'agent: not shipped')
+      await pause(wait, signal)
     }
   }
+}
+
+/** None before the next server; after all of them a growing one, not the same for all agents of a server. */
+function pauseAfter(failures: number, servers: number): number {
+  if (failures % servers !== 0) return 0
+  const wait = Math.min(retryMs.longest, retryMs.first * 2 ** (failures / servers - 1))
+  return Math.round(wait * (0.75 + Math.random() / 2))
 }
 
 /** Tells where reading begins, be it without a row: from then on nothing that is written can be missed. */
@@ -91,20 +104,19 @@ async function shipOn(shipping: Shipping, signal: AbortSignal): Promise<void> {
 }
 
 async function ship(shipping: Shipping, batch: RecordBatch, signal: AbortSignal): Promise<void> {
-  const { client, log } = shipping.deps
-  const { session, committed: after } = shipping
+  const { client, session, committed: after } = shipping
   const { rows, cursor, more, remarks } = batch
-  for (const { message, facts } of remarks) log.warn(facts, `record: ${message}`)
+  for (const { message, facts } of remarks) shipping.deps.log.warn(facts, `record: ${message}`)
   const shipment = { session, after, cursor, rows, more, remarks, leaving: false }
   shipping.committed = (await client.ship(shipment, signal)).cursor
   shipping.shippedAt = performance.now()
 }
 
 /** Tells the server that this is an orderly end: it need not wait to find out. What was not shipped is on disk. */
-async function leave({ deps, session, committed }: Shipping): Promise<void> {
+async function leave({ deps, client, session, committed }: Shipping): Promise<void> {
   const nothing = { rows: [], remarks: [], after: committed, cursor: committed, more: true }
   try {
-    await deps.client.ship({ ...nothing, session, leaving: true }, AbortSignal.timeout(leaveMs))
+    await client.ship({ ...nothing, session, leaving: true }, AbortSignal.timeout(leaveMs))
   } catch (error) {
     deps.log.info({ err: error }, 'agent: left without a word')
   }

@@ -14,7 +14,8 @@ export const agentHelp = `offhook agent --server <url> --token-file <file> [opti
 Reads the record of the Asterisk on this machine and ships it to an Offhook server on another one, until Ctrl-C or
 SIGTERM. It keeps nothing: where it is cut off or killed, it goes on from what the server has. docs/agent.md.
 
-  --server <url>        the Offhook server, https://…; http:// for an address of this machine only
+  --server <url>        the Offhook server, https://…; http:// for an address of this machine only. Several nodes of
+                        one database: give each, and the one that runs the service is found
   --token-file <file>   file with the token of the service: POST /api/v1/services/<uuid>/agent-token
   --cel <file>          the CEL file (default: /var/log/asterisk/cel-custom/cel.csv)
   --queue-log <file>    the queue_log (default: /var/log/asterisk/queue_log); "none": do not read it
@@ -23,7 +24,7 @@ SIGTERM. It keeps nothing: where it is cut off or killed, it goes on from what t
 `
 
 interface AgentSettings {
-  readonly server: string
+  readonly servers: readonly string[]
   readonly token: string
   readonly celPath: string
   readonly queueLogPath: string | null
@@ -38,7 +39,7 @@ async function settingsOf(args: readonly string[]): Promise<AgentSettings> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      server: { type: 'string' },
+      server: { type: 'string', multiple: true },
       'token-file': { type: 'string' },
       cel: { type: 'string', default: '/var/log/asterisk/cel-custom/cel.csv' },
       'queue-log': { type: 'string', default: '/var/log/asterisk/queue_log' },
@@ -46,15 +47,15 @@ async function settingsOf(args: readonly string[]): Promise<AgentSettings> {
       'log-level': { type: 'string', default: 'info' },
     },
   })
-  const { server, 'token-file': tokenFile, 'log-level': level } = values
-  if (server === undefined || tokenFile === undefined) {
+  const { server: servers, 'token-file': tokenFile, 'log-level': level } = values
+  if (servers === undefined || tokenFile === undefined) {
     throw new StartError('usage', 'it is "agent --server <url> --token-file <file>".')
   }
   if (!levels.includes(level)) {
     throw new StartError('usage', `--log-level takes one of ${levels.join(', ')}.`)
   }
   return {
-    server: serverOf(server),
+    servers: servers.map(serverOf),
     token: await tokenIn(tokenFile),
     celPath: values.cel,
     queueLogPath: values['queue-log'] === 'none' ? null : values['queue-log'],
@@ -95,16 +96,18 @@ async function textOf(file: string): Promise<string> {
 }
 
 export async function runAgentCommand(args: readonly string[], io: CommandIo): Promise<void> {
-  const { server, token, celPath, queueLogPath, ca, logLevel } = await settingsOf(args)
+  const { servers, token, celPath, queueLogPath, ca, logLevel } = await settingsOf(args)
   await using log = await openLog(logLevel, null)
-  const client = createAgentClient({ server, token, version, ca })
+  const [first = '', ...others] = servers
+  const clientOf = (server: string) => createAgentClient({ server, token, version, ca })
+  const clients = [clientOf(first), ...others.map(clientOf)] as const
   const record = asteriskRecord({ celPath, queueLogPath, beginAt: 'end', rotate: null })
   await io.write(
-    `Offhook agent ${version}: ${celPath} goes to ${server}. Ctrl-C stops it; nothing is lost by that.\n`,
+    `Offhook agent ${version}: ${celPath} goes to ${servers.join(' or ')}. Ctrl-C stops it; nothing is lost by that.\n`,
   )
   try {
-    await runAgent({ client, record, log: log.logger }, io.signal)
+    await runAgent({ clients, record, log: log.logger }, io.signal)
   } finally {
-    await client.close()
+    await Promise.all(clients.map((client) => client.close()))
   }
 }

@@ -25,10 +25,20 @@ export function offsetOf({ sentAt, receivedAt, repliedAt, arrivedAt }: Exchange)
   }
 }
 
-/** The one of the quickest way: what delays a message delays it on one side, and that is the error. Null: none. */
-export function bestOffset(offsets: readonly ClockOffset[]): ClockOffset | null {
-  return offsets.reduce<ClockOffset | null>(
-    (best, one) => (best === null || one.round_trip_ms < best.round_trip_ms ? one : best),
-    null,
-  )
+/** Clocks that NTP slews drift by less between two samples of a minute. */
+const driftMs = 50
+
+/**
+ * The offset now, of samples in their order: that of the quickest way, for what delays a message delays it on one side,
+ * and that is the error. A sample that the latest one contradicts is of before a clock was set. Null: no samples.
+ */
+export function offsetNow(offsets: readonly ClockOffset[]): ClockOffset | null {
+  const latest = offsets.at(-1)
+  if (latest === undefined) return null
+  const agrees = (one: ClockOffset) =>
+    Math.abs(one.offset_ms - latest.offset_ms) <=
+    (one.round_trip_ms + latest.round_trip_ms) / 2 + driftMs
+  return offsets
+    .filter(agrees)
+    .reduce((best, one) => (one.round_trip_ms < best.round_trip_ms ? one : best), latest)
 }

@@ -4,7 +4,7 @@ import { rename } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createServer } from 'node:tls'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type AgentStack, startAgentStack } from '#test/agent/agent-stack.ts'
 import { callRows } from '#test/agent/written-calls.ts'
 import {
@@ -21,6 +21,9 @@ import { freeTcpPort } from '#test/support/free-port.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { checkCalls } from '#test/traces/check-calls.ts'
 import { inboundAnsweredBy201 } from '#test/traces/expected/building-blocks.ts'
+
+// Several processes one after the other, on machines that have other things to do.
+vi.setConfig({ testTimeout: 60_000 })
 
 let stack: AgentStack
 beforeEach(async ({ onTestFailed }) => {
@@ -145,6 +148,17 @@ test('the line goes dead without a word: what was committed is not sent again', 
   expect(await checkNothingLost(stack)).toEqual({ repeated: 0 })
   expect(agent.output()).toContain('agent: not shipped')
 }, 60_000)
+
+test('a record full of what is no row holds up nothing', async () => {
+  await using agent = stack.startAgent()
+  await stack.caughtUp()
+  await stack.write('x\n'.repeat(300_000))
+  await stack.write(callRows(1, Date.now()).join(''))
+  await checkAll(1)
+  expect(agent.output()).toContain('further rows not read; is it the right file?')
+  // One for each batch and a few rows of it, not one for each row.
+  expect(agent.output().length).toBeLessThan(20_000)
+})
 
 test('over TLS, by an authority of one’s own; without it nothing is sent', async () => {
   await using tls = await makeCertificate()

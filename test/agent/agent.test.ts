@@ -1,13 +1,17 @@
 /** The real agent beside a record, the real server: what is written arrives, by the agent's clock and in its order. */
 import { writeFile } from 'node:fs/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { NewAgentToken } from '#contracts/agent.ts'
 import { type AgentStack, startAgentStack } from '#test/agent/agent-stack.ts'
 import { callRows } from '#test/agent/written-calls.ts'
 import { checkRequests, endedCalls, eventsOf } from '#test/asterisk/arrivals.ts'
+import { startOffhook } from '#test/support/offhook-process.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { checkCalls } from '#test/traces/check-calls.ts'
 import { inboundAnsweredBy201 } from '#test/traces/expected/building-blocks.ts'
+
+// Several processes one after the other, on machines that have other things to do.
+vi.setConfig({ testTimeout: 60_000 })
 
 let stack: AgentStack
 beforeEach(async ({ onTestFailed }) => {
@@ -115,6 +119,19 @@ test('a second agent takes over; the first ends, and says why', async () => {
   await stack.caughtUp()
   await stack.write(callRows(2, Date.now()).join(''))
   checkCalls(await arrived(1), [call])
+})
+
+test('of several servers the one that runs the service is found', async () => {
+  await using elsewhere = await startOffhook()
+  await using agent = stack.startAgent({
+    server: elsewhere.url,
+    more: ['--server', stack.offhook.url],
+  })
+  // Another database knows no such token: that is for a person to mend, not to be passed over.
+  expect(await agent.ended()).toBe(1)
+  await elsewhere.stop()
+  agent.start()
+  await stack.caughtUp()
 })
 
 test('a server that is not up yet is waited for', async () => {

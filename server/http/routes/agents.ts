@@ -1,5 +1,6 @@
 import { api } from '#contracts/api.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
+import { isoOf } from '#server/domain/times.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { type AgentShipped, found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, type Serving, serve } from '#server/http/serve.ts'
@@ -19,8 +20,6 @@ function serviceOf({ service }: Caller) {
 }
 
 export function serveAgents(serving: Serving, { store, now, agents }: RouteDeps): void {
-  const iso = (at: number) => new Date(at).toISOString()
-
   serve(serving, api.createAgentToken, async ({ caller, params }) => {
     const { connection } = found(await getService(store, caller.id, params.uuid))
     if (connection.kind !== 'asterisk_agent') throw new ProblemError('no_agent')
@@ -30,11 +29,11 @@ export function serveAgents(serving: Serving, { store, now, agents }: RouteDeps)
     const service = serviceOf(caller)
     const session = agents.connect(service.uuid, body.version)
     if (session === null) throw new ProblemError('agent_elsewhere')
-    return { service, ...session, received_at: iso(receivedAt), replied_at: iso(now()) }
+    return { service, ...session, received_at: isoOf(receivedAt), replied_at: isoOf(now()) }
   })
   serve(serving, api.shipRecords, async ({ caller, body, receivedAt }) => {
     const shipped = await agents.ship(serviceOf(caller).uuid, body)
     if (shipped.is !== 'committed') throw new ProblemError(refusals[shipped.is])
-    return { cursor: shipped.cursor, received_at: iso(receivedAt), replied_at: iso(now()) }
+    return { cursor: shipped.cursor, received_at: isoOf(receivedAt), replied_at: isoOf(now()) }
   })
 }

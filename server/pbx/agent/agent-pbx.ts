@@ -11,6 +11,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { AgentClock, AgentRecords, AgentState } from '#contracts/agent.ts'
+import { isoOf } from '#server/domain/times.ts'
 import type { AttachedPbx, LinkDownReason, PbxListener, RecordBatch } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 
@@ -243,12 +244,11 @@ function close(remote: Remote): void {
 }
 
 function stateOf({ session, connected, clock }: Remote): AgentState {
-  const iso = (at: number | undefined) => (at === undefined ? null : new Date(at).toISOString())
   return {
     connected,
     version: session?.version ?? null,
-    connected_at: connected ? iso(session?.connectedAt) : null,
-    last_seen_at: iso(session?.lastSeenAt),
+    connected_at: connected && session ? isoOf(session.connectedAt) : null,
+    last_seen_at: session && isoOf(session.lastSeenAt),
     caught_up: connected && session?.caughtUp === true,
     clock,
   }

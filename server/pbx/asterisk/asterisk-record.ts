@@ -40,6 +40,9 @@ interface Rows<Row> {
 /** About 900 rows, which keep the event loop busy for 20 to 50 ms: a backlog must not hold up deliveries. */
 const chunkBytes = 256 * 1024
 
+/** Of a batch. A file that is no record at all would give one for each of its lines, and fill the log. */
+const mostRemarks = 20
+
 /** The two files that Asterisk writes of its calls, as one record: CEL, and queue_log in step with it. */
 export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
   const { celPath, rotate } = options
@@ -150,6 +153,7 @@ function parsed<Row extends PbxRow>(
 ): Rows<Row> {
   const rows: Row[] = []
   const remarks: RecordRemark[] = []
+  let unread = 0
   if (incident !== null) {
     const message = 'the file is not the one that was read last; reading from its start'
     remarks.push({ message, facts: { path, incident } })
@@ -159,8 +163,14 @@ function parsed<Row extends PbxRow>(
     if (read.row !== undefined) rows.push(read.row)
     if ('problem' in read && text !== '') {
       const { problem } = read
+      unread += 1
+      if (unread > mostRemarks) continue
       remarks.push({ message: 'row not read', facts: { path, row_ends_at: endOffset, problem } })
     }
+  }
+  if (unread > mostRemarks) {
+    const facts = { path, not_told: unread - mostRemarks }
+    remarks.push({ message: 'further rows not read; is it the right file?', facts })
   }
   return { rows, cursor, more, remarks }
 }
