@@ -1,6 +1,8 @@
 /** The books of a receiver: what it was sent more than once, and why. */
 import { expect } from 'vitest'
 import { eventsOf } from '#test/asterisk/arrivals.ts'
+import { deliveries } from '#test/asterisk/stack.ts'
+import type { World } from '#test/chaos/world.ts'
 import { recorded } from '#test/chaos/written-calls.ts'
 import type { ReceivedRequest } from '#test/support/receiver.ts'
 import { checkEvents, checkSequences, groupByCall } from '#test/traces/check-calls.ts'
@@ -29,23 +31,32 @@ export interface Repeats {
 }
 
 /**
- * Throws for a repetition that nothing explains. `kills` are moments of `performance.now()`; a request was taken when
- * the receiver's answer to it was 2xx.
+ * Throws for a repetition that nothing explains, with the attempts that Offhook knows of. `kills` are moments of
+ * `performance.now()`.
  */
-export function explainRepeats(
+export async function explainRepeats(
+  { offhook }: Pick<World, 'offhook'>,
   requests: readonly ReceivedRequest[],
   kills: readonly number[],
   refused: (request: ReceivedRequest) => boolean = () => false,
-): Repeats {
+): Promise<Repeats> {
   const counts = { refused: 0, killed: 0 }
   const byEvent = Object.groupBy(requests, ({ event }) => event?.id ?? '')
   for (const [id, arrivals = []] of Object.entries(byEvent)) {
-    arrivals.reduce((before, again) => {
+    for (const [i, again] of arrivals.entries()) {
+      const before = arrivals[i - 1]
+      if (before === undefined) continue
       if (refused(before)) counts.refused += 1
       else if (kills.some((at) => before.at <= at && at <= again.at)) counts.killed += 1
-      else throw new Error(`${id} was sent again ${again.at - before.at} ms later, for no reason.`)
-      return again
-    })
+      else throw new Error(`${id} came again for no reason: ${await attemptsOf(offhook, id)}`)
+    }
   }
   return counts
+}
+
+async function attemptsOf(offhook: World['offhook'], eventId: string): Promise<string> {
+  const all = await deliveries({ offhook })
+  const mine = all.filter(({ event_id }) => event_id === eventId)
+  const attempts = mine.map(({ id }) => offhook.api('GET', `/deliveries/${id}/attempts`))
+  return JSON.stringify(await Promise.all(attempts), null, 2)
 }

@@ -53,13 +53,10 @@ test(`${kills} kills: nothing is lost, and each repetition has its reason`, asyn
   checkWrittenCalls(moody.requests, calls)
   await checkNothingLost({ offhook, receiver: steady })
   await checkNothingLost({ offhook, receiver: moody })
+  const isRefused = (request: ReceivedRequest) => refused.get(request.event?.id) === request
   const repeats = {
-    steady: explainRepeats(steady.requests, killedAt),
-    moody: explainRepeats(
-      moody.requests,
-      killedAt,
-      (request) => refused.get(request.event?.id) === request,
-    ),
+    steady: await explainRepeats(world, steady.requests, killedAt),
+    moody: await explainRepeats(world, moody.requests, killedAt, isRefused),
   }
   expect(repeats.moody.refused + repeats.moody.killed).toBeGreaterThanOrEqual(refused.size)
   expect(await peakMemoryMb(world)).toBeLessThan(400)

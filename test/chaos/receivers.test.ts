@@ -42,7 +42,7 @@ test('bad receivers: each is called what it is, and the good one hears all in ti
   // The good one has all while the bad ones still have their first: it waited for none of them.
   expect(waiting).toBeDefined()
   checkOrderedCalls(good.requests, calls)
-  expect(explainRepeats(good.requests, [])).toEqual({ refused: 0, killed: 0 })
+  expect(await explainRepeats(world, good.requests, [])).toEqual({ refused: 0, killed: 0 })
 
   for (const [i, { name, error, connections }] of bad.entries()) {
     const attempt = await oneAttempt(world, webhooks[i + 1]?.id ?? '')

@@ -35,7 +35,8 @@ export async function startWorld(
   )
   const cel = join(folder, 'cel.csv')
   await writeFile(cel, '')
-  const offhook = parts.use(await startOffhook(options))
+  const env = { OFFHOOK_LOG_LEVEL: 'warn', ...options.env }
+  const offhook = parts.use(await startOffhook({ ...options, env }))
   const webhooks: CreatedWebhook[] = []
   for (const { url, ...settings } of listeners) {
     webhooks.push(await createWebhook(offhook, { url }, null, settings))

@@ -11,8 +11,18 @@ import { waitUntilOrEnd } from '#test/support/wait-until.ts'
 export interface OffhookOptions {
   /** Further settings, `OFFHOOK_…`. The demo PBX is off unless one says otherwise. */
   readonly env?: Readonly<Record<string, string>>
+  /** Is its data folder, and stays; otherwise that is a new one, which goes. */
+  readonly disk?: Disk
   /** How long a start may take; 60 s unless told. */
   readonly startTimeoutMs?: number
+}
+
+/** A file system that only processes see which `enter` begins. */
+export interface Disk {
+  readonly inside: string
+  /** Its place as this process sees it. */
+  readonly outside: string
+  readonly enter: readonly string[]
 }
 
 export interface OffhookProcess extends AsyncDisposable {
@@ -41,17 +51,22 @@ interface Running {
 
 /** Starts Offhook and waits until it is ready. */
 export async function startOffhook(options: OffhookOptions = {}): Promise<OffhookProcess> {
-  const dataFolder = await mkdtemp(join(tmpdir(), 'offhook-data-'))
+  const { disk } = options
+  const dataFolder = disk?.outside ?? (await mkdtemp(join(tmpdir(), 'offhook-data-')))
   const port = await freeTcpPort()
   const url = `http://127.0.0.1:${port}`
-  const env = environment(dataFolder, port, options.env ?? {})
+  const env = environment(disk?.inside ?? dataFolder, port, options.env ?? {})
   let running: Running | null = null
   let output = () => ''
   let wasKilled = false
 
+  const leave = async () => {
+    if (disk === undefined) await removeUnlessKept(dataFolder)
+  }
+
   async function start(): Promise<void> {
     if (running !== null) throw new Error('Offhook is running already.')
-    running = run(env)
+    running = run(disk?.enter ?? [], env)
     output = running.output
     await ready(url, running, options.startTimeoutMs ?? 60_000)
     wasKilled = false
@@ -82,14 +97,14 @@ export async function startOffhook(options: OffhookOptions = {}): Promise<Offhoo
       // The Asterisk of an Offhook that was killed lives on, to be adopted by the next start: so there is one more.
       if (wasKilled && running === null) await start()
       await end('SIGTERM')
-      await removeUnlessKept(dataFolder)
+      await leave()
     },
   }
   try {
     await start()
   } catch (error) {
     await end('SIGKILL')
-    await removeUnlessKept(dataFolder)
+    await leave()
     throw error
   }
   return offhook
@@ -117,8 +132,9 @@ function environment(dataFolder: string, port: number, more: Readonly<Record<str
   }
 }
 
-function run(env: NodeJS.ProcessEnv): Running {
-  const child = spawn(process.execPath, ['server/main.ts', 'start'], {
+function run(enter: readonly string[], env: NodeJS.ProcessEnv): Running {
+  const [command = '', ...rest] = [...enter, process.execPath, 'server/main.ts', 'start']
+  const child = spawn(command, rest, {
     cwd: projectFolder,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

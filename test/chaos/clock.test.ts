@@ -1,0 +1,68 @@
+/** Somebody sets the clock of the machine while calls go on and retries wait. */
+import { expect, test } from 'vitest'
+import { checkArrived, endedCalls } from '#test/asterisk/arrivals.ts'
+import { allDelivered } from '#test/asterisk/stack.ts'
+import { checkOrderedCalls, checkWrittenCalls, explainRepeats } from '#test/chaos/account-for.ts'
+import { chance } from '#test/chaos/chance.ts'
+import { startFakeClock } from '#test/chaos/fake-clock.ts'
+import { startWorld } from '#test/chaos/world.ts'
+import { writeCalls } from '#test/chaos/written-calls.ts'
+import { type ReceivedRequest, startReceiver } from '#test/support/receiver.ts'
+
+const hour = 3_600
+const callsPerJump = 5
+/** The longest first pause, 5 s and a fifth, with room for a busy machine. */
+const soonMs = 20_000
+
+test('an hour ahead, an hour back, two hours back: nothing is lost, nothing waits for an hour', async ({
+  onTestFailed,
+}) => {
+  const luck = chance('clock')
+  await using parts = new AsyncDisposableStack()
+  const clock = parts.use(await startFakeClock())
+  // Without a secret: a receiver whose clock is right refuses signatures that are an hour old, as it should.
+  const steady = parts.use(await startReceiver())
+  const moody = parts.use(await startReceiver())
+  const refused = new Map<string | undefined, ReceivedRequest>()
+  moody.respond((request) => {
+    const id = request.event?.id
+    if (refused.has(id)) return {}
+    refused.set(id, request)
+    return { status: 503 }
+  })
+  const world = parts.use(
+    await startWorld([{ url: steady.url }, { url: moody.url }], { env: clock.env }),
+  )
+  const { offhook } = world
+  onTestFailed(() => void process.stderr.write(`CHAOS_SEED=${luck.seed}\n${offhook.output()}\n`))
+  const writer = parts.use(
+    writeCalls(world.cel, luck, { atOnce: 2, everyMs: 20 }, () => clock.now()),
+  )
+  for (const ahead of [0, hour, 0, -hour, hour, -hour]) {
+    await clock.set(ahead)
+    const seen = endedCalls(steady.requests)
+    await steady.waitFor(
+      (all) => endedCalls(all) >= seen + callsPerJump,
+      `${callsPerJump} calls with the clock ${ahead} s ahead`,
+      soonMs,
+    )
+  }
+  const calls = await writer.stop()
+  await steady.waitFor((all) => endedCalls(all) >= calls, `${calls} calls`, soonMs)
+  await allDelivered({ offhook })
+
+  checkOrderedCalls(steady.requests, calls)
+  checkWrittenCalls(moody.requests, calls)
+  await checkArrived({ offhook, receiver: steady })
+  await checkArrived({ offhook, receiver: moody })
+  const isRefused = (request: ReceivedRequest) => refused.get(request.event?.id) === request
+  const repeats = {
+    steady: await explainRepeats(world, steady.requests, []),
+    moody: await explainRepeats(world, moody.requests, [], isRefused),
+  }
+  expect(repeats).toEqual({
+    steady: { refused: 0, killed: 0 },
+    moody: { refused: refused.size, killed: 0 },
+  })
+  process.stdout.write(`chaos: 5 jumps of the clock, ${calls} calls, lost 0, repeated 0\n`)
+}, 180_000)
