@@ -41,13 +41,15 @@ test(`${kills} kills: nothing is lost, and each repetition has its reason`, asyn
   for (let i = 0; i < kills; i++) {
     // The moment is the subject of this test, so it goes by time and not by a condition.
     await pause(luck.between(20, 1_500))
-    killedAt.push(performance.now())
     await offhook.kill()
+    killedAt.push(performance.now())
     await offhook.start()
   }
+  const settling = performance.now()
   const calls = await writer.stop()
   await steady.waitFor((all) => endedCalls(all) >= calls, `the end of ${calls} calls`, 60_000)
   await allDelivered({ offhook })
+  const settled = (performance.now() - settling) / 1_000
 
   checkOrderedCalls(steady.requests, calls)
   checkWrittenCalls(moody.requests, calls)
@@ -62,6 +64,6 @@ test(`${kills} kills: nothing is lost, and each repetition has its reason`, asyn
   expect(await peakMemoryMb(world)).toBeLessThan(400)
   const arrived = steady.requests.length + moody.requests.length
   process.stdout.write(
-    `chaos: ${kills} kills, ${calls} calls, ${arrived} requests, lost 0, repeated ${JSON.stringify(repeats)}\n`,
+    `chaos: ${kills} kills, ${calls} calls, ${arrived} requests, lost 0, repeated ${JSON.stringify(repeats)}, all over ${settled.toFixed(1)} s after the last\n`,
   )
 }, 300_000)
