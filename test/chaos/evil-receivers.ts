@@ -25,6 +25,7 @@ function flood(socket: Socket, text: string): void {
   more()
 }
 
+// Who answers and hangs up before it has read all may reset its own answer, so those that are to be heard stay.
 const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n'
 
 export const evils = {
@@ -64,15 +65,16 @@ export const evils = {
   },
   'speaks garbage': {
     error: 'response_invalid',
-    asked: (socket) => socket.end('\u0015\u0003\u0001 what\r\n\r\n'),
+    asked: (socket) => socket.write('\u0015\u0003\u0001 what\r\n\r\n'),
   },
   'sends to itself': {
     error: 'redirect',
-    asked: (socket) => socket.end('HTTP/1.1 307 Again\r\nlocation: /\r\ncontent-length: 0\r\n\r\n'),
+    asked: (socket) =>
+      socket.write('HTTP/1.1 307 Again\r\nlocation: /\r\ncontent-length: 0\r\n\r\n'),
   },
   'refuses all': {
     error: 'status',
-    asked: (socket) => socket.end('HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n'),
+    asked: (socket) => socket.write('HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n'),
   },
 } as const satisfies Readonly<Record<string, Evil>>
 
