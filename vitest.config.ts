@@ -16,6 +16,7 @@ export default defineConfig({
             'test/traces/**/*.test.ts',
             'test/support/**/*.test.ts',
             'scripts/**/*.test.ts',
+            'bench/**/*.test.ts',
             'test/conformance/**/*.test.ts',
             'test/pipeline/**/*.test.ts',
             'test/api/**/*.test.ts',
