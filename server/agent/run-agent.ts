@@ -63,7 +63,7 @@ export async function runAgent(deps: AgentDeps, signal: AbortSignal): Promise<vo
       await leave(shipping)
     } catch (error) {
       if (signal.aborted) return
-      if (!(error instanceof AgentClientError) || final.has(error.code)) throw error
+      if (!isPassing(error)) throw error
       failures += 1
       const wait = pauseAfter(failures, clients.length)
       const facts = { server: client.server, reason: error.message, again_in_ms: wait }
@@ -71,6 +71,12 @@ export async function runAgent(deps: AgentDeps, signal: AbortSignal): Promise<vo
       await pause(wait, signal)
     }
   }
+}
+
+/** Of the network or the file system: it may be gone at the next try. What only a person can mend is not. */
+function isPassing(error: unknown): error is Error {
+  if (error instanceof AgentClientError) return !final.has(error.code)
+  return error instanceof Error && 'syscall' in error
 }
 
 /** None before the next server; after all of them a growing one, not the same for all agents of a server. */

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { AgentToken } from '#contracts/agent.ts'
 import { createAgentClient } from '#server/agent/agent-client.ts'
@@ -95,6 +95,8 @@ async function textOf(file: string): Promise<string> {
   }
 }
 
+const noFile = 'agent: there is no such file, or it may not be read; waiting for it'
+
 export async function runAgentCommand(args: readonly string[], io: CommandIo): Promise<void> {
   const { servers, token, celPath, queueLogPath, ca, logLevel } = await settingsOf(args)
   await using log = await openLog(logLevel, null)
@@ -105,6 +107,9 @@ export async function runAgentCommand(args: readonly string[], io: CommandIo): P
   await io.write(
     `Offhook agent ${version}: ${celPath} goes to ${servers.join(' or ')}. Ctrl-C stops it; nothing is lost by that.\n`,
   )
+  for (const path of [celPath, queueLogPath]) {
+    if (path !== null) await access(path).catch(() => log.logger.warn({ path }, noFile))
+  }
   try {
     await runAgent({ clients, record, log: log.logger }, io.signal)
   } finally {

@@ -1,5 +1,5 @@
 /** The real agent beside a record, the real server: what is written arrives, by the agent's clock and in its order. */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { NewAgentToken } from '#contracts/agent.ts'
 import { type AgentStack, startAgentStack } from '#test/agent/agent-stack.ts'
@@ -118,6 +118,24 @@ test('a second agent takes over; the first ends, and says why', async () => {
   expect(first.output()).toContain('Another agent of this service has connected.')
   await stack.caughtUp()
   await stack.write(callRows(2, Date.now()).join(''))
+  checkCalls(await arrived(1), [call])
+})
+
+test('a record that is not there, or cannot be read, is told and waited for', async () => {
+  const folder = `${stack.celPath}.d`
+  await mkdir(folder)
+  // Reading it as a file fails, for root too.
+  await using agent = stack.startAgent({ celPath: folder })
+  await waitUntil(() => /EISDIR.*agent: not shipped/.test(agent.output()), {
+    what: 'the agent cannot read it',
+  })
+  await rm(folder, { recursive: true })
+  await stack.caughtUp()
+  await agent.stop()
+  agent.start()
+  await waitUntil(() => agent.output().includes('there is no such file'), { what: 'it is told' })
+  await stack.caughtUp()
+  await writeFile(folder, callRows(2, Date.now()).join(''))
   checkCalls(await arrived(1), [call])
 })
 
