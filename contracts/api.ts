@@ -10,7 +10,7 @@ import {
   AgentWelcome,
   NewAgentToken,
 } from '#contracts/agent.ts'
-import { Attempt, Delivery, DeliveryState } from '#contracts/delivery.ts'
+import { Attempt, AttemptError, Delivery, DeliveryState } from '#contracts/delivery.ts'
 import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import type { ExportName } from '#contracts/export.ts'
@@ -18,7 +18,7 @@ import { DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
 import { listQuery, pageOf, pageQuery } from '#contracts/page.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
-import { NumberFilter } from '#contracts/search.ts'
+import { NumberFilter, StatusFilter } from '#contracts/search.ts'
 import { Service, ServiceChange, ServiceDraft, ShownService } from '#contracts/service.ts'
 import { TestCall } from '#contracts/test-call.ts'
 import {
@@ -112,6 +112,17 @@ const bulkPeriod = z.strictObject({
 const period = {
   since: Timestamp.optional().meta({ description: 'Not older than this.' }),
   until: Timestamp.optional().meta({ description: 'Older than this.' }),
+}
+
+const deliveryFilters = {
+  webhook_id: WebhookId.optional(),
+  state: DeliveryState.optional(),
+  event_type: EventTypeName.optional(),
+  event_id: EventId.optional(),
+  service_uuid: z.uuid().optional(),
+  call_uuid: z.uuid().optional(),
+  number: NumberFilter.optional(),
+  ...period,
 }
 
 export const CreatedWebhook = Webhook.extend({
@@ -399,14 +410,12 @@ export const api = {
     method: 'GET',
     path: '/api/v1/deliveries',
     tag: 'Deliveries',
-    summary: 'List deliveries.',
+    summary: 'Search deliveries, newest first; those of a number newest call first.',
     query: z.strictObject({
       ...listQuery,
-      webhook_id: WebhookId.optional(),
-      state: DeliveryState.optional(),
-      event_type: EventTypeName.optional(),
-      call_uuid: z.uuid().optional(),
-      ...period,
+      ...deliveryFilters,
+      status_code: StatusFilter.optional().meta({ description: 'Of the last attempt.' }),
+      error: AttemptError.optional().meta({ description: 'Of the last attempt.' }),
     }),
     answer: pageOf(Delivery),
     exported: 'deliveries',
@@ -453,6 +462,23 @@ export const api = {
     answer: pageOf(Attempt),
     exported: 'attempts',
     problems: ['not_found', 'invalid_cursor', 'too_many_exports'],
+  }),
+
+  searchAttempts: route({
+    method: 'GET',
+    path: '/api/v1/attempts',
+    tag: 'Deliveries',
+    summary: 'Search attempts, newest delivery first; the period is that of the deliveries.',
+    query: z.strictObject({
+      ...listQuery,
+      ...deliveryFilters,
+      status_code: StatusFilter.optional(),
+      error: AttemptError.optional(),
+      ok: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
+    }),
+    answer: pageOf(Attempt),
+    exported: 'attempts',
+    problems: ['invalid_cursor', 'too_many_exports'],
   }),
 
   listEvents: route({

@@ -25,6 +25,21 @@ export const DeliveryState = z.enum([
 ])
 export type DeliveryState = z.infer<typeof DeliveryState>
 
+/** Whose fault and at which stage; decides what people are told, not whether it is tried again. */
+export const AttemptError = z.enum([
+  'dns',
+  'connect_refused',
+  'connect_timeout',
+  'tls',
+  'connection_lost',
+  'timeout',
+  'redirect',
+  'status',
+  'response_invalid',
+  'address_forbidden',
+])
+export type AttemptError = z.infer<typeof AttemptError>
+
 /** Why a delivery is held. */
 export const HeldBecause = z.enum(['webhook_disabled', 'breaker_open', 'earlier_event_failed'])
 export type HeldBecause = z.infer<typeof HeldBecause>
@@ -47,6 +62,12 @@ export const Delivery = z
     }),
     attempts: z.int().min(0).meta({ description: 'Attempts made, of all rounds.' }),
     resends: z.int().min(0).meta({ description: 'How often somebody had it sent again.' }),
+    last_status_code: z.int().nullable().meta({
+      description: 'Status of the last answer; null: there was none.',
+    }),
+    last_error: AttemptError.nullable().meta({
+      description: 'What the last attempt failed with; null: it did not, or there was none.',
+    }),
     due_at: Timestamp.nullable().meta({
       description: 'When the next try is due; null when none is.',
     }),
@@ -55,21 +76,6 @@ export const Delivery = z
   })
   .meta({ id: 'Delivery' })
 export type Delivery = z.infer<typeof Delivery>
-
-/** Whose fault and at which stage; decides what people are told, not whether it is tried again. */
-export const AttemptError = z.enum([
-  'dns',
-  'connect_refused',
-  'connect_timeout',
-  'tls',
-  'connection_lost',
-  'timeout',
-  'redirect',
-  'status',
-  'response_invalid',
-  'address_forbidden',
-])
-export type AttemptError = z.infer<typeof AttemptError>
 
 /** Where the time of an attempt went; null: a step was not needed, or the attempt did not come so far. */
 export const AttemptTimings = z

@@ -14,6 +14,8 @@ export const exportColumns = {
     'origin',
     'attempts',
     'resends',
+    'last_status_code',
+    'last_error',
     'due_at',
     'created_at',
     'finished_at',

@@ -18,3 +18,8 @@ export const NumberFilter = z
     description:
       'Events of calls from or to this number: a phone number in any way of writing, national ones as in the countries of your services, or an extension.',
   })
+
+/** The statuses that the text of a `StatusFilter` stands for. */
+export function statusRange(text: string): { readonly from: number; readonly to: number } {
+  return { from: Number(text.replace('xx', '00')), to: Number(text.replace('xx', '99')) }
+}

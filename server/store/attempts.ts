@@ -4,14 +4,15 @@ import type { Page, PageRequest } from '#contracts/page.ts'
 import { redactUrl } from '#server/domain/redact.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { deliveryOfKey, keysOfDelivery, numberOfKey } from '#server/store/attempt-key.ts'
-import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
+import { readDelivery } from '#server/store/deliveries.ts'
+import { idOfNumber } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { bodyIn, partition, readBodies } from '#server/store/partitions.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { Store } from '#server/store/store.ts'
 
 type Headers = Readonly<Record<string, string>>
-type Row = Selectable<Tables['attempt']>
+export type AttemptRow = Selectable<Tables['attempt']>
 
 /** The delivery of an attempt, as far as the attempt tells of it. */
 interface OfDelivery {
@@ -20,7 +21,7 @@ interface OfDelivery {
 }
 
 /** `eventBody` is what was sent where the row has no body of its own. */
-function attemptOf(row: Row, delivery: OfDelivery, eventBody: string): Attempt {
+export function attemptOf(row: AttemptRow, delivery: OfDelivery, eventBody: string): Attempt {
   return {
     id: idOfNumber('attempt', row.seq),
     delivery_id: idOfNumber('delivery', deliveryOfKey(row.seq)),
@@ -63,27 +64,13 @@ export async function listAttempts(
   deliveryId: string,
   page: PageRequest,
 ): Promise<Page<Attempt> | null> {
-  const seq = numberOfId('delivery', deliveryId)
-  if (seq === null) return null
-  const list = `attempts-${seq}`
-  const below = belowOf(list, page.cursor)
-  const [above, last] = keysOfDelivery(seq)
   // In one snapshot: retention may drop the partition between two statements.
   return await store.read.transaction().execute(async (trx) => {
-    const delivery = await trx
-      .selectFrom('delivery')
-      .innerJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
-      .innerJoin('event', 'event.seq', 'delivery.event_seq')
-      .select([
-        'delivery.webhook_id',
-        'delivery.event_seq',
-        'delivery.event_day',
-        'event.id as event_id',
-      ])
-      .where('delivery.account_id', '=', accountId)
-      .where('delivery.seq', '=', seq)
-      .executeTakeFirst()
-    if (delivery === undefined) return null
+    const delivery = await readDelivery(trx, accountId, deliveryId)
+    if (delivery === null) return null
+    const list = `attempts-${delivery.seq}`
+    const below = belowOf(list, page.cursor)
+    const [above, last] = keysOfDelivery(delivery.seq)
     const event = { seq: delivery.event_seq, day: delivery.event_day }
     const rows = await trx
       .selectFrom(partition('attempt', event.day))

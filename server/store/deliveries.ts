@@ -1,21 +1,14 @@
-import { sql } from 'kysely'
-import { type Delivery, DeliveryState, type HeldBecause } from '#contracts/delivery.ts'
+import { type RawBuilder, sql } from 'kysely'
+import {
+  type AttemptError,
+  type Delivery,
+  DeliveryState,
+  type HeldBecause,
+} from '#contracts/delivery.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { Page, PageRequest } from '#contracts/page.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { idOfNumber, numberOfId } from '#server/store/new-id.ts'
-import { belowOf, pageOfRows } from '#server/store/page.ts'
-import type { Store } from '#server/store/store.ts'
-
-/** `since` and `until` are epoch milliseconds of creation; `since` belongs to the period, `until` does not. */
-export interface DeliveryFilter {
-  readonly webhookId?: string | undefined
-  readonly state?: DeliveryState | undefined
-  readonly eventType?: EventType | undefined
-  readonly callUuid?: string | undefined
-  readonly since?: number | undefined
-  readonly until?: number | undefined
-}
+import type { Db, Store } from '#server/store/store.ts'
 
 /** Strict order, with `block`: an earlier event of the call was given up, and nobody has decided about it. */
 const blocked = sql<boolean>`webhook.delivery_order = 'strict' and webhook.on_exhausted = 'block'
@@ -36,34 +29,39 @@ const heldBecause = sql<HeldBecause | null>`case
 const shownState = sql<DeliveryState>`case
   when ${heldBecause} is null then delivery.state else 'held' end`
 
-/** Without the deliveries of deleted webhooks, which have no lane. */
-function selectDeliveries(store: Store, accountId: string) {
-  return store.read
-    .selectFrom('delivery')
-    .innerJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
-    .innerJoin('webhook', 'webhook.id', 'delivery.webhook_id')
-    .innerJoin('event', 'event.seq', 'delivery.event_seq')
-    .select([
-      'delivery.seq',
-      'delivery.webhook_id',
-      'delivery.state',
-      'delivery.origin',
-      'delivery.attempts',
-      'delivery.resends',
-      'delivery.due_at',
-      'delivery.created_at',
-      'delivery.finished_at',
-      'event.id as event_id',
-      'event.type as event_type',
-      'event.call_uuid',
-      heldBecause.as('held_because'),
-    ])
-    .where('delivery.account_id', '=', accountId)
+/** One delivery as it is read for people. */
+export interface DeliveryRow {
+  readonly seq: number
+  readonly webhook_id: string
+  readonly state: Exclude<DeliveryState, 'held'>
+  readonly origin: Delivery['origin']
+  readonly attempts: number
+  readonly resends: number
+  readonly last_status: number | null
+  readonly last_error: AttemptError | null
+  readonly due_at: number
+  readonly created_at: number
+  readonly finished_at: number | null
+  readonly event_seq: number
+  readonly event_day: number
+  readonly event_id: string
+  readonly event_type: EventType
+  readonly call_uuid: string | null
+  readonly held_because: HeldBecause | null
 }
 
-type Row = Awaited<ReturnType<ReturnType<typeof selectDeliveries>['executeTakeFirstOrThrow']>>
+/** The columns of a `DeliveryRow`, from the tables of `deliveryJoins`. */
+export const deliveryColumns = sql`delivery.seq, delivery.webhook_id, delivery.state,
+  delivery.origin, delivery.attempts, delivery.resends, delivery.last_status, delivery.last_error,
+  delivery.due_at, delivery.created_at, delivery.finished_at, delivery.event_seq,
+  delivery.event_day, event.id as event_id, event.type as event_type, event.call_uuid,
+  ${heldBecause} as held_because`
 
-function deliveryOf(row: Row): Delivery {
+/** Without the deliveries of deleted webhooks, which have no lane. */
+export const deliveryJoins = sql`lane.webhook_id = delivery.webhook_id
+  and webhook.id = delivery.webhook_id and event.seq = delivery.event_seq`
+
+export function deliveryOf(row: DeliveryRow): Delivery {
   const state = row.held_because === null ? row.state : 'held'
   return {
     id: idOfNumber('delivery', row.seq),
@@ -76,6 +74,8 @@ function deliveryOf(row: Row): Delivery {
     origin: row.origin,
     attempts: row.attempts,
     resends: row.resends,
+    last_status_code: row.last_status,
+    last_error: row.last_error,
     due_at: state === 'pending' ? isoOf(row.due_at) : null,
     created_at: isoOf(row.created_at),
     finished_at: isoOrNull(row.finished_at),
@@ -88,48 +88,34 @@ export async function getDelivery(
   accountId: string,
   id: string,
 ): Promise<Delivery | null> {
+  const row = await readDelivery(store.read, accountId, id)
+  return row === null ? null : deliveryOf(row)
+}
+
+/** Null: the account has no such delivery. */
+export async function readDelivery(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<DeliveryRow | null> {
   const seq = numberOfId('delivery', id)
   if (seq === null) return null
-  const row = await selectDeliveries(store, accountId)
-    .where('delivery.seq', '=', seq)
-    .executeTakeFirst()
-  return row === undefined ? null : deliveryOf(row)
+  const found = await sql<DeliveryRow>`
+    select ${deliveryColumns} from delivery, lane, webhook, event
+    where delivery.account_id = ${accountId} and delivery.seq = ${seq} and ${deliveryJoins}`.execute(
+    db,
+  )
+  return found.rows[0] ?? null
 }
 
-/** Newest first. */
-export async function listDeliveries(
-  store: Store,
-  accountId: string,
-  filter: DeliveryFilter,
-  page: PageRequest,
-): Promise<Page<Delivery>> {
-  let query = selectDeliveries(store, accountId)
-    .where('delivery.seq', '<', belowOf('deliveries', page.cursor))
-    .orderBy('delivery.seq', 'desc')
-    .limit(page.limit + 1)
-  if (filter.webhookId !== undefined) {
-    query = query.where('delivery.webhook_id', '=', filter.webhookId)
-  }
-  if (filter.state !== undefined) query = query.where(stateIs(filter.state))
-  if (filter.eventType !== undefined) query = query.where('event.type', '=', filter.eventType)
-  if (filter.callUuid !== undefined) query = query.where('event.call_uuid', '=', filter.callUuid)
-  if (filter.since !== undefined) query = query.where('delivery.created_at', '>=', filter.since)
-  if (filter.until !== undefined) query = query.where('delivery.created_at', '<', filter.until)
-  return pageOfRows('deliveries', page, await query.execute(), deliveryOf)
-}
-
-/** Spelled out by state, so that the partial indexes apply. */
-function stateIs(state: DeliveryState) {
+/** The rows that people see in this state. */
+export function stateIs(state: DeliveryState): RawBuilder<boolean> {
   switch (state) {
     case 'pending':
       return sql<boolean>`delivery.state = 'pending' and ${heldBecause} is null`
     case 'held':
       return sql<boolean>`delivery.state = 'pending' and ${heldBecause} is not null`
-    case 'exhausted':
-    case 'cancelled':
-      return sql<boolean>`delivery.state in ('exhausted', 'cancelled') and delivery.state = ${state}`
-    case 'leased':
-    case 'delivered':
+    default:
       return sql<boolean>`delivery.state = ${state}`
   }
 }

@@ -93,15 +93,17 @@ const last = Number.MAX_SAFE_INTEGER
 
 function walkTime(store: Store, accountId: string, filter: EventFilter): Walk<FoundRow> {
   const conditions = conditionsOf(filter)
-  // The events of one call are few, and their index is another one.
-  const inWindows = conditions.length > 0 && filter.callUuid === undefined
+  // The events of one call are few, and sorted when found. The expression keeps SQLite from the index of the list,
+  // which it would walk to the end for them.
+  const byCall = filter.callUuid !== undefined
+  const account = byCall ? sql`(event.account_id || '')` : sql`event.account_id`
+  const inWindows = conditions.length > 0 && !byCall
   return {
     first: [last, last],
     placeOf: (row) => [row.occurred_at, row.seq],
     read: async (from, limit) =>
       await store.read.transaction().execute(async (trx): Promise<Window<FoundRow>> => {
-        const below = sql`event.account_id = ${accountId}
-          and (event.occurred_at, event.seq) < (${sql.join(from)}) ${and(periodOf(filter))}`
+        const below = sql`${account} = ${accountId} and (event.occurred_at, event.seq) < (${sql.join(from)}) ${and(periodOf(filter))}`
         const order = sql`order by event.occurred_at desc, event.seq desc`
         const end = inWindows
           ? (

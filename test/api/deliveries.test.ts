@@ -112,6 +112,13 @@ describe('deliveries', () => {
     [`call_uuid=${eventSamples['call.ended'].call.uuid}`, 3],
     ['call_uuid=6a1f8f0e-0f52-4b0e-9df0-0f4f6a1b2c3d', 0],
     ['webhook_id=wh_0', 0],
+    [`number=${encodeURIComponent(national)}`, 3],
+    ['number=201', 0],
+    ['status_code=5xx', 1],
+    ['status_code=204', 2],
+    ['status_code=404', 0],
+    ['error=status', 1],
+    ['error=dns', 0],
     ['since=2020-01-01T00:00:00.000Z', 3],
     ['until=2020-01-01T00:00:00.000Z', 0],
   ])('filtered by %s are %i', async (query, count) => {
@@ -172,6 +179,35 @@ describe('deliveries', () => {
     const { body } = await server.bert.request('GET', `/api/v1/deliveries?webhook_id=${webhookId}`)
     expect(body.items).toEqual([])
   })
+})
+
+describe('attempts', () => {
+  test.each([
+    ['', 3],
+    ['ok=false', 1],
+    ['ok=true&status_code=2xx', 2],
+    ['status_code=500', 1],
+    ['event_type=call.ended', 1],
+    [`number=${encodeURIComponent(caller)}`, 3],
+    ['state=delivered', 2],
+    ['until=2020-01-01T00:00:00.000Z', 0],
+  ])('of the whole account, filtered by "%s", are %i', async (query, count) => {
+    const { body } = await server.anna.request('GET', `/api/v1/attempts?${query}`)
+    expect(body.items).toHaveLength(count)
+    const others = await server.bert.request('GET', `/api/v1/attempts?${query}`)
+    expect(others.body.items).toEqual([])
+  })
+
+  test.each(['status_code=6xx', 'ok=maybe', 'number=nobody', 'error=oops'])(
+    '%s is no search',
+    async (query) => {
+      const { body } = await server.anna.request('GET', `/api/v1/attempts?${query}`)
+      expect(body).toMatchObject({
+        code: 'invalid_input',
+        errors: [{ field: query.split('=')[0] }],
+      })
+    },
+  )
 })
 
 describe('exports', () => {

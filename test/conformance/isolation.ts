@@ -1,7 +1,8 @@
 /** What keeps a receiver in trouble from troubling others, and others from troubling it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { claimDue, type Lease, nextDueAt } from '#server/store/claim.ts'
-import { countDeliveries, listDeliveries } from '#server/store/deliveries.ts'
+import { countDeliveries } from '#server/store/deliveries.ts'
+import { listDeliveries } from '#server/store/delivery-search.ts'
 import { enableDisabledStep } from '#server/store/enable-disabled.ts'
 import { listEvents } from '#server/store/events.ts'
 import { finishAttempt } from '#server/store/finish.ts'

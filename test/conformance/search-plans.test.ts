@@ -1,0 +1,148 @@
+import { DatabaseSync } from 'node:sqlite'
+import {
+  createQueryId,
+  type KyselyPlugin,
+  type RootOperationNode,
+  SqliteQueryCompiler,
+} from 'kysely'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventSamples } from '#contracts/events/samples.ts'
+import { searchAttempts } from '#server/store/attempt-search.ts'
+import { type DeliveryFilter, listDeliveries } from '#server/store/delivery-search.ts'
+import { type EventFilter, listEvents } from '#server/store/events.ts'
+import type { Store } from '#server/store/store.ts'
+import {
+  accept,
+  callEvent,
+  claim,
+  failUntil,
+  makeTenant,
+  makeWebhook,
+  type Tenant,
+} from '#test/conformance/fixture.ts'
+import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
+
+/**
+ * How SQLite goes about each search: by an index in the order of the list, never through a table. The plans depend on
+ * the indexes and the text of the statements alone, so that few rows tell what happens with millions.
+ */
+const parts = new AsyncDisposableStack()
+const seen: RootOperationNode[] = []
+const listen: KyselyPlugin = {
+  transformQuery({ node }) {
+    seen.push(node)
+    return node
+  },
+  transformResult: async ({ result }) => result,
+}
+let store: Store
+let db: DatabaseSync
+let tenant: Tenant
+let webhookId: string
+
+beforeAll(async () => {
+  const opened = parts.use(await openSqliteTestStore())
+  store = { ...opened.store, read: opened.store.read.withPlugin(listen) }
+  db = parts.adopt(new DatabaseSync(opened.url.replace('sqlite:', '')), (d) => d.close())
+  tenant = await makeTenant(store)
+  webhookId = (await makeWebhook(store, tenant)).id
+  await accept(store, tenant, [callEvent(tenant, 'a'), callEvent(tenant, 'b')])
+  for (const lease of (await claim(store, 1_000)).leases) await failUntil(store, lease, 9e6, 1_000)
+})
+afterAll(async () => await parts.disposeAsync())
+
+/** The steps of the plans of all statements that the search runs. */
+async function plansOf(search: () => Promise<unknown>): Promise<readonly string[]> {
+  seen.length = 0
+  await search()
+  const compiler = new SqliteQueryCompiler()
+  return seen.flatMap((node) => {
+    const { sql, parameters } = compiler.compileQuery(node, createQueryId())
+    const plan = db.prepare(`explain query plan ${sql}`).all(...(parameters as string[]))
+    return plan.map((step) => String(step.detail))
+  })
+}
+
+const callUuid = eventSamples['call.ended'].call.uuid
+const caller = eventSamples['call.inbound.received'].call.source.number ?? ''
+const period = { since: 1, until: 9_000_000 }
+
+/** Reading a whole table, or sorting all that was found before the first of it can be told. */
+const slow = /^SCAN (?!CONSTANT)(event|delivery|attempt|call_number|began|lane|webhook)|TEMP B-TREE/
+
+describe('deliveries', () => {
+  test.each<[string, DeliveryFilter]>([
+    ['delivery_list', {}],
+    ['delivery_list', period],
+    ['delivery_list', { ...period, eventType: 'call.ended' }],
+    ['delivery_list', { state: 'pending' }],
+    ['delivery_list', { status: { from: 200, to: 299 } }],
+    ['delivery_failed', { status: { from: 500, to: 599 } }],
+    ['delivery_failed', { ...period, error: 'status' }],
+    ['delivery_given_up', { state: 'exhausted' }],
+    ['delivery_given_up', { ...period, state: 'cancelled' }],
+  ])('by %s: %j', async (index, filter) => {
+    for (const search of [listDeliveries, searchAttempts]) {
+      // What the attempts have in common with a delivery is only its last one.
+      if (search === searchAttempts && (filter.status ?? filter.error) !== undefined) continue
+      const steps = await plansOf(() => search(store, tenant.account.id, filter, { limit: 10 }))
+      expect(steps.filter((step) => slow.test(step))).toEqual([])
+      expect(steps.filter((step) => step.includes('delivery USING'))).not.toEqual([])
+      for (const step of steps) {
+        if (step.includes('delivery USING')) expect(step).toContain(` ${index} `)
+      }
+    }
+  })
+
+  test.each<[string, () => DeliveryFilter]>([
+    ['delivery_webhook', () => ({ webhookId })],
+    ['delivery_webhook', () => ({ webhookId, ...period, state: 'delivered' })],
+    ['delivery_given_up', () => ({ webhookId, state: 'exhausted' })],
+  ])('of a webhook by %s', async (index, filter) => {
+    const search = () => listDeliveries(store, tenant.account.id, filter(), { limit: 10 })
+    const steps = await plansOf(search)
+    expect(steps.filter((step) => slow.test(step))).toEqual([])
+    expect(steps.join('\n')).toContain(` ${index} `)
+  })
+
+  test('of a call or an event: by the index of calls, sorted when found', async () => {
+    for (const filter of [{ callUuid }, { eventId: 'evt_1' }]) {
+      const steps = await plansOf(() =>
+        listDeliveries(store, tenant.account.id, filter, { limit: 10 }),
+      )
+      expect(steps.filter((step) => step.startsWith('SCAN'))).toEqual([])
+      expect(steps.join('\n')).toContain('delivery_event')
+    }
+  })
+
+  test('of a number: by the number, the call, the event', async () => {
+    const steps = await plansOf(() =>
+      listDeliveries(store, tenant.account.id, { numberKeys: [caller, '201'] }, { limit: 10 }),
+    )
+    const text = steps.join('\n')
+    expect(text).toMatch(/call_number_0 USING PRIMARY KEY/)
+    expect(text).toContain('event_call')
+    expect(text).toContain('delivery_event')
+    expect(text).not.toMatch(/SCAN (event|delivery|began|call_number)/)
+  })
+})
+
+describe('events', () => {
+  test.each<[EventFilter]>([
+    [{}],
+    [period],
+    [{ ...period, type: 'call.ended' }],
+    [{ serviceUuid: callUuid }],
+  ])('by time: %j', async (filter) => {
+    const steps = await plansOf(() => listEvents(store, tenant.account.id, filter, { limit: 10 }))
+    expect(steps.filter((step) => slow.test(step))).toEqual([])
+    expect(steps.join('\n')).toContain('event_list')
+  })
+
+  test('of a call', async () => {
+    const steps = await plansOf(() =>
+      listEvents(store, tenant.account.id, { callUuid }, { limit: 10 }),
+    )
+    expect(steps.join('\n')).toContain('event_call')
+  })
+})
