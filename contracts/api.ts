@@ -13,6 +13,7 @@ import {
 import { Attempt, AttemptError, Delivery, DeliveryState } from '#contracts/delivery.ts'
 import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
+import { Explanation } from '#contracts/explain.ts'
 import type { ExportName } from '#contracts/export.ts'
 import { DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
 import { listQuery, pageOf, pageQuery } from '#contracts/page.ts'
@@ -506,6 +507,17 @@ export const api = {
     params: z.strictObject({ id: EventId }),
     answer: StoredEvent,
     problems: ['not_found'],
+  }),
+  explainEvent: route({
+    method: 'GET',
+    path: '/api/v1/events/:id/explain',
+    tag: 'Events',
+    summary:
+      'Why did this not fire? For each webhook: what became of the event, or what stopped it.',
+    params: z.strictObject({ id: EventId }),
+    query: z.strictObject({ ...pageQuery }),
+    answer: Explanation,
+    problems: ['not_found', 'invalid_cursor'],
   }),
   listEventTypes: route({
     method: 'GET',

@@ -3,6 +3,7 @@ import { Delivery } from '#contracts/delivery.ts'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import { EventId, WebhookId } from '#contracts/ids.ts'
+import { pageOf } from '#contracts/page.ts'
 
 /**
  * What became of an event at a webhook. The first group has a delivery, the second has none: something stopped the
@@ -14,6 +15,8 @@ export const verdicts = {
   waiting_delay: 'The first try is not due yet: the webhook waits after an event.',
   waiting_retry: 'A try failed, and the next one is not due yet.',
   waiting_breaker: 'The receiver fails so much that nothing is sent to it for a while.',
+  waiting_earlier_event:
+    'An earlier event of the call was given up, and the webhook blocks until somebody resends or cancels that one.',
   waiting_in_line:
     'It is due, and waits for a free slot, for the rate limit or for an earlier event.',
   held: 'The webhook is disabled; it goes out when the webhook is enabled.',
@@ -62,3 +65,11 @@ export const ExplainedEvent = z
   })
   .meta({ id: 'ExplainedEvent' })
 export type ExplainedEvent = z.infer<typeof ExplainedEvent>
+
+export const Explanation = z
+  .object({
+    event: ExplainedEvent,
+    ...pageOf(Verdict).shape,
+  })
+  .meta({ id: 'Explanation' })
+export type Explanation = z.infer<typeof Explanation>

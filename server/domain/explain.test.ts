@@ -25,6 +25,7 @@ const none: ExplainInput = {
 }
 const delivery: NonNullable<ExplainInput['delivery']> = {
   state: 'pending',
+  heldBecause: null,
   attempts: 0,
   dueAt: 5_000,
   finishedAt: null,
@@ -69,17 +70,26 @@ describe('with a delivery', () => {
   })
 
   test('held tells why the webhook is disabled', () => {
-    const gone = given({ state: 'held' }, { enabled: false, disabledReason: 'gone' })
+    const gone = given(
+      { state: 'held', heldBecause: 'webhook_disabled' },
+      { enabled: false, disabledReason: 'gone' },
+    )
     expect(gone.code).toBe('held')
     expect(gone.says).toContain('it is gone')
   })
 
-  test('an open breaker comes before the time at which it would be due', () => {
-    const open = { breakerUntil: 70_000, breakerReason: '10 tries failed in a row.' }
-    expect(given({ dueAt: 65_000, attempts: 1, lastAttempt: failed }, open)).toMatchObject({
+  test('held by the breaker tells why and until when', () => {
+    const open = { breakerUntil: 70_000, breakerReason: 'It failed 5 times in a row.' }
+    expect(given({ state: 'held', heldBecause: 'breaker_open' }, open)).toMatchObject({
       code: 'waiting_breaker',
-      says: expect.stringContaining('1970-01-01T00:01:10.000Z. 10 tries failed in a row.'),
+      says: expect.stringMatching(/It failed 5 times in a row\. .*1970-01-01T00:01:10\.000Z/),
     })
+  })
+
+  test('held by an earlier event of the call says what would let it go', () => {
+    const blocked = given({ state: 'held', heldBecause: 'earlier_event_failed' })
+    expect(blocked.code).toBe('waiting_earlier_event')
+    expect(blocked.says).toContain('resends or cancels')
   })
 
   test('what a switch says now does not matter', () => {

@@ -1,4 +1,4 @@
-import type { DeliveryState } from '#contracts/delivery.ts'
+import type { DeliveryState, HeldBecause } from '#contracts/delivery.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { type VerdictCode, verdicts } from '#contracts/explain.ts'
 import { type MatchingWebhook, match } from '#server/domain/match.ts'
@@ -6,6 +6,7 @@ import { type MatchingWebhook, match } from '#server/domain/match.ts'
 /** A delivery as far as its verdict needs it; times in epoch milliseconds. */
 export interface ExplainedDelivery {
   readonly state: DeliveryState
+  readonly heldBecause: HeldBecause | null
   readonly attempts: number
   readonly dueAt: number
   readonly finishedAt: number | null
@@ -24,7 +25,7 @@ export interface ExplainInput {
   readonly webhook: MatchingWebhook & {
     readonly createdAt: number
     readonly updatedAt: number
-    /** Until when the circuit breaker lets nothing through; null: it lets everything through. */
+    /** When the circuit breaker lets the next try through; null: it is closed. */
     readonly breakerUntil: number | null
     readonly breakerReason: string | null
   }
@@ -72,17 +73,30 @@ function explainDelivery(delivery: ExplainedDelivery, { webhook, now }: ExplainI
     case 'cancelled':
       return because('cancelled', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
     case 'held':
-      return because('held', heldBecause(webhook.disabledReason))
+      return explainHeld(delivery, webhook)
     case 'pending': {
-      if (webhook.breakerUntil !== null) {
-        const why = webhook.breakerReason === null ? '' : ` ${webhook.breakerReason}`
-        return because('waiting_breaker', `A try follows at ${iso(webhook.breakerUntil)}.${why}`)
-      }
       if (dueAt <= now) return because('waiting_in_line')
-      if (attempts === 0) return because('waiting_delay', `It is due at ${iso(dueAt)}.`)
-      const failed = lastAttempt?.errorDetail ?? ''
-      return because('waiting_retry', `${failed} The next one is due at ${iso(dueAt)}.`.trim())
+      const due = `due at ${iso(dueAt)}.`
+      if (attempts === 0) return because('waiting_delay', `It is ${due}`)
+      return because(
+        'waiting_retry',
+        `${lastAttempt?.errorDetail ?? ''} The next one is ${due}`.trim(),
+      )
     }
+  }
+}
+
+function explainHeld({ heldBecause }: ExplainedDelivery, webhook: ExplainInput['webhook']): Reason {
+  switch (heldBecause) {
+    case 'breaker_open': {
+      const { breakerUntil, breakerReason } = webhook
+      const next = breakerUntil === null ? '' : `The next try is at ${iso(breakerUntil)}.`
+      return because('waiting_breaker', [breakerReason ?? '', next].join(' ').trim())
+    }
+    case 'earlier_event_failed':
+      return because('waiting_earlier_event')
+    default:
+      return because('held', disabledBecause(webhook.disabledReason))
   }
 }
 
@@ -90,7 +104,7 @@ function lastWords(last: ExplainedDelivery['lastAttempt']): string {
   return last === null ? '' : [last.errorDetail, last.decision].filter((t) => t !== null).join(' ')
 }
 
-function heldBecause(reason: MatchingWebhook['disabledReason']): string {
+function disabledBecause(reason: MatchingWebhook['disabledReason']): string {
   switch (reason) {
     case 'by_user':
       return 'A user disabled it.'

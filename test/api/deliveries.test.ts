@@ -210,6 +210,34 @@ describe('attempts', () => {
   )
 })
 
+describe('why did this not fire', () => {
+  test('an event tells what became of it at each webhook', async () => {
+    const crm = await server.anna.request('GET', `/api/v1/webhooks/${webhookId}`)
+    const quiet = await server.anna.request('POST', '/api/v1/webhooks', {
+      body: { name: 'Quiet', url: crm.body.url, triggers: ['voicemail.left'] },
+    })
+    expect(quiet.status).toBe(201)
+    const [, , ended] = events
+    const path = `/api/v1/events/${ended?.id}/explain`
+    const { body } = await server.anna.request('GET', path)
+    await server.anna.request('DELETE', `/api/v1/webhooks/${quiet.body.id}`)
+    expect(body).toMatchObject({
+      event: { id: ended?.id, type: 'call.ended', service_uuid: serviceUuid },
+      items: [
+        { webhook_name: 'Quiet', code: 'webhook_newer', delivery: null },
+        {
+          webhook_name: 'CRM',
+          code: 'exhausted',
+          says: expect.stringContaining('The receiver answered 500'),
+          delivery: { state: 'exhausted', last_status_code: 500, last_error: 'status' },
+        },
+      ],
+      next_cursor: null,
+    })
+    expect((await server.bert.request('GET', path)).body.code).toBe('not_found')
+  })
+})
+
 describe('exports', () => {
   const get = async (path: string, accept = '*/*') => {
     const headers = { authorization: `Bearer ${server.anna.key}`, accept }

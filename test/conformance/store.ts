@@ -19,6 +19,7 @@ import { changeService, deleteService } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 import { deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
 import { runClaimConformance } from '#test/conformance/claim.ts'
+import { runExplainConformance } from '#test/conformance/explain.ts'
 import {
   accept,
   acceptanceOf,
@@ -48,6 +49,8 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runIsolationConformance(open)
     runOrderConformance(open)
     runRecoveryConformance(open)
+    runSearchConformance(open)
+    runExplainConformance(open)
     runPruneConformance(open)
   })
 }
