@@ -1,8 +1,10 @@
 import { agentHelp, runAgentCommand } from '#server/cli/agent.ts'
 import { cancelHelp, runCancel } from '#server/cli/cancel.ts'
 import type { Command } from '#server/cli/command.ts'
+import { attemptsHelp, deliveriesHelp, runAttempts, runDeliveries } from '#server/cli/deliveries.ts'
 import { demoHelp, runDemo } from '#server/cli/demo.ts'
 import { deriveHelp, runDerive } from '#server/cli/derive.ts'
+import { explainHelp, runExplain } from '#server/cli/explain.ts'
 import { keysHelp, runKeys } from '#server/cli/keys.ts'
 import { recoverHelp, replayHelp, runRecover, runReplay } from '#server/cli/recover.ts'
 import { resendHelp, runResend } from '#server/cli/resend.ts'
@@ -35,6 +37,21 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: 'List webhooks with their health; enable and disable them.',
     help: webhooksHelp,
     run: runWebhooks,
+  },
+  deliveries: {
+    summary: 'Search deliveries by number, call, webhook, state and more; also as CSV.',
+    help: deliveriesHelp,
+    run: runDeliveries,
+  },
+  attempts: {
+    summary: 'Search the attempts of deliveries the same way.',
+    help: attemptsHelp,
+    run: runAttempts,
+  },
+  explain: {
+    summary: 'Why did this event not fire? What became of it at each webhook.',
+    help: explainHelp,
+    run: runExplain,
   },
   resend: {
     summary: 'Send deliveries that ended again.',

@@ -11,7 +11,7 @@ const unitMs: Readonly<Record<string, number>> = {
 }
 
 /** `2h` (ago) or a time with its zone, as epoch milliseconds. */
-function timeOf(option: string, text: string, now: number): number {
+export function timeOf(option: string, text: string, now: number): number {
   const ago = /^(\d{1,6})(s|min|h|d)$/.exec(text)
   if (ago !== null) return now - Number(ago[1]) * (unitMs[ago[2] ?? ''] ?? 0)
   // Without a zone it would be the zone of this machine, which is not that of the log the time was read from.

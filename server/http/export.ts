@@ -90,15 +90,19 @@ export function createExports(
 async function open<T>(list: Export<T>, stallMs: number): Promise<Readable> {
   const first = await list.page({ limit: list.pageSize })
   const stream: Readable = Readable.from(
-    patiently(chunksOf(list, first), stallMs, () => {
+    patiently(exportChunks(list, first), stallMs, () => {
       stream.destroy(new Error(`the client took nothing for ${stallMs / 1000} s`))
     }),
   )
   return stream
 }
 
-async function* chunksOf<T>(
-  { name, format, page, pageSize }: Export<T>,
+/** What `exportChunks` writes. */
+export type ExportedList<T> = Omit<Export<T>, 'accountId'>
+
+/** The text of the whole list, in pieces, from its first page on. */
+export async function* exportChunks<T>(
+  { name, format, page, pageSize }: ExportedList<T>,
   first: Page<T>,
 ): AsyncGenerator<string> {
   const line = format === 'csv' ? csvLineOf(name) : (item: T) => `${JSON.stringify(item)}\n`

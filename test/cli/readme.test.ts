@@ -56,7 +56,7 @@ test('the receiver in the README takes a signed request and refuses a forged one
 
 test('every command and every file that the README names is there', async () => {
   const { scripts } = JSON.parse(await readFile(join(projectFolder, 'package.json'), 'utf8'))
-  for (const [, name = ''] of readme.matchAll(/^npm (?:run )?(\w+) /gm)) {
+  for (const [, name = ''] of readme.matchAll(/^npm (?:run (?:-s )?)?(\w+) /gm)) {
     expect(scripts).toHaveProperty(name)
   }
   for (const [, name = ''] of readme.matchAll(/npm run -s offhook -- (\w+)/g)) {

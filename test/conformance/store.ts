@@ -49,7 +49,6 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runIsolationConformance(open)
     runOrderConformance(open)
     runRecoveryConformance(open)
-    runSearchConformance(open)
     runExplainConformance(open)
     runPruneConformance(open)
   })

@@ -1,0 +1,74 @@
+import { join } from 'node:path'
+import { parse } from 'csv-parse/sync'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { firstAccountName } from '#server/app.ts'
+import { openStore } from '#server/store/open-store.ts'
+import {
+  accept,
+  callEvent,
+  claim,
+  giveUp,
+  makeTenant,
+  makeWebhook,
+} from '#test/conformance/fixture.ts'
+import { type Folder, runCommand, temporaryFolder } from './run-offhook.ts'
+
+// Several processes one after the other, each a second of work, on machines that have other things to do.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+let data: Folder
+let eventId: string
+beforeAll(async () => {
+  data = await temporaryFolder()
+  const store = await openStore({ url: `sqlite:${join(data.path, 'offhook.db')}` })
+  const tenant = await makeTenant(store, firstAccountName)
+  await makeWebhook(store, tenant, { name: 'CRM' })
+  await makeWebhook(store, tenant, { name: 'Deaf', triggers: ['voicemail.left'] })
+  const events = [callEvent(tenant, 'a'), callEvent(tenant, 'b')]
+  await accept(store, tenant, events, Date.now())
+  const [lease] = (await claim(store, Date.now(), 1)).leases
+  if (lease !== undefined) await giveUp(store, lease, null, Date.now())
+  eventId = lease?.event.id ?? ''
+  await store.close()
+})
+afterAll(async () => await data[Symbol.asyncDispose]())
+
+const run = async (...args: string[]) => await runCommand(args, { OFFHOOK_DATA: data.path })
+
+test('deliveries are searched, as a table and as CSV', async () => {
+  const table = await run('deliveries', '--state', 'exhausted', '--since', '1h')
+  expect(table).toMatchObject({ code: 0, stderr: '' })
+  expect(table.stdout).toMatch(/^\S+Z {2}dlv_\S+ {2}exhausted {2}1 tries, last 500 .*\n$/)
+  const csv = await run('deliveries', '--format', 'csv', '--status', '5xx')
+  expect(parse(csv.stdout, { columns: true })).toMatchObject([
+    { event_id: eventId, state: 'exhausted', last_status_code: '500' },
+  ])
+  const other = await run('deliveries', '--number', '+61 2 9999 9999')
+  expect(other).toEqual({ code: 0, stdout: '', stderr: '' })
+})
+
+test('attempts are searched the same way', async () => {
+  const { stdout } = await run('attempts', '--event', eventId, '--format', 'ndjson')
+  expect(JSON.parse(stdout)).toMatchObject({ event_id: eventId, number: 1, status_code: 500 })
+})
+
+test('an event tells what became of it, the webhooks that have it first', async () => {
+  const { code, stdout } = await run('explain', eventId)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(
+    /^call\.inbound\.received of \S+, call \S+\n\nCRM \(wh_\w+, dlv_\w+\): exhausted\n {2}.*500.*\n\nDeaf \(wh_\w+\): trigger\n/,
+  )
+})
+
+test.each([
+  [['deliveries', '--state', 'lost'], /--state: /],
+  [['deliveries', '--number', 'nobody', '--status', '7xx'], /--number: .*; --status: /],
+  [['attempts', '--format', 'xml'], /--format is table, csv or ndjson/],
+  [['attempts', '--since', 'yesterday'], /--since is how long ago/],
+  [['explain'], /it is "explain <event id>"/],
+  [['explain', 'evt_0'], /There is no event evt_0/],
+])('%j is not understood', async (args, says) => {
+  const outcome = await run(...args)
+  expect(outcome).toMatchObject({ code: 2, stdout: '' })
+  expect(outcome.stderr).toMatch(says)
+})
