@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { parseAddressRanges } from '#server/domain/address-policy.ts'
 import { nearestName } from '#server/domain/nearest-name.ts'
+import { plainWords } from '#server/domain/plain-words.ts'
 import { proxyOf } from '#server/outbound/proxy.ts'
 import { StartError } from '#server/start-error.ts'
 
@@ -210,7 +211,7 @@ export function readConfig(env: Readonly<NodeJS.ProcessEnv>): Config {
   const wrong: string[] = [...unknownVariables(env)]
   const values: Record<string, unknown> = {}
   for (const [name, { env: variable, schema }] of Object.entries(settings)) {
-    const result = schema.safeParse(given(env, variable))
+    const result = schema.safeParse(given(env, variable), { error: plainWords })
     if (result.success) values[name] = result.data
     else wrong.push(...result.error.issues.map((issue) => `${variable}: ${issue.message}`))
   }

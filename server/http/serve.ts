@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Route } from '#contracts/api.ts'
 import type { FieldError } from '#contracts/problem.ts'
+import { plainWords } from '#server/domain/plain-words.ts'
 import { etagOf, listsEtag } from '#server/http/etag.ts'
 import type { Exports } from '#server/http/export.ts'
 import { fieldErrors } from '#server/http/field-errors.ts'
@@ -50,7 +51,7 @@ const given = (schema: z.ZodType) => !(schema instanceof z.ZodUndefined)
 
 function parsed(schema: z.ZodType, value: unknown): { value: unknown; errors: FieldError[] } {
   if (!given(schema)) return { value: undefined, errors: [] }
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { error: plainWords })
   if (result.success) return { value: result.data, errors: [] }
   return { value: undefined, errors: fieldErrors(schema, value, result.error) }
 }
