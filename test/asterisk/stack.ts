@@ -159,7 +159,7 @@ async function allOf<T>(offhook: OffhookProcess, path: string): Promise<T[]> {
 export async function allDelivered({ offhook }: Pick<Stack, 'offhook'>): Promise<void> {
   await waitUntil(
     async () => {
-      const left = ['pending', 'leased'].map((state) =>
+      const left = ['pending', 'held', 'leased'].map((state) =>
         offhook.api<Page<Delivery>>('GET', `/deliveries?limit=1&state=${state}`),
       )
       return (await Promise.all(left)).every(({ items }) => items.length === 0)
