@@ -166,6 +166,15 @@ export const EventTypeInfo = z
 export type EventTypeInfo = z.infer<typeof EventTypeInfo>
 
 export const Health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' })
+export const Readiness = z
+  .object({
+    status: z.literal('ok'),
+    node: z.string().meta({ description: 'Id of this process among those on the database.' }),
+    services: z
+      .array(z.uuid())
+      .meta({ description: 'UUIDs of the services whose PBXs this process captures.' }),
+  })
+  .meta({ id: 'Readiness' })
 
 export const api = {
   createService: route({
@@ -541,7 +550,7 @@ export const api = {
     tag: 'Health',
     summary: 'The database answers and takes writes: requests are welcome.',
     guard: 'none',
-    answer: Health,
+    answer: Readiness,
     problems: ['not_ready'],
   }),
 } as const satisfies Record<string, Route>

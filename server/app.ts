@@ -8,12 +8,13 @@
  */
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { TestCall } from '#contracts/test-call.ts'
 import { type Config, projectFolder } from '#server/config.ts'
-import { openDataFolder } from '#server/data-folder.ts'
+import { homeOf, lockDataFolder, openDataFolder } from '#server/data-folder.ts'
 import { demoReceiverAllowed } from '#server/demo-receiver-file.ts'
 import { ensureFirstKey, type KeyNotice } from '#server/first-key.ts'
 import { serveApi } from '#server/http/serve-api.ts'
@@ -26,6 +27,7 @@ import { pbxProducts } from '#server/pbx/products.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
+import { openNode } from '#server/pipeline/node.ts'
 import { openServices, type RunningServices } from '#server/pipeline/services.ts'
 import { StartError } from '#server/start-error.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
@@ -124,6 +126,8 @@ async function openStoreOf(
   await openDataFolder(config.dataFolder)
   const { database: url, secretKeyFile: keyPath } = config
   const store = parts.adopt(await openStore({ url, keyPath }), (s) => s.close())
+  // On SQLite the database is locked already.
+  if (!store.facts.singleProcess) parts.use(lockDataFolder(config.dataFolder))
   return { store, account: await ensureAccount(store, firstAccountName, Date.now()) }
 }
 
@@ -134,6 +138,20 @@ function openSender({ config }: Opening, parts: AsyncDisposableStack): Sender {
   return parts.adopt(createSender({ policy: { allow, deny }, proxy, alsoAllowed }), (s) =>
     s.close(),
   )
+}
+
+/** Opened before everything that owns or leases anything, closed after it. */
+async function openNodeOf(
+  { config, log }: Opening,
+  store: Store,
+  parts: AsyncDisposableStack,
+): Promise<{ readonly home: string; readonly others: () => number }> {
+  const home = await homeOf(config.dataFolder)
+  const identity = { home, host: hostname(), version }
+  const node = parts.adopt(await openNode({ store, identity, log, now: Date.now }), (n) =>
+    n.close(),
+  )
+  return { home, others: node.others }
 }
 
 /** The loops; `failed` rejects when one ends before the parts close. */
@@ -218,6 +236,7 @@ export async function openApp(opening: Opening): Promise<App> {
   const { config, log, signal } = opening
   await using parts = new AsyncDisposableStack()
   const { store, account } = await openStoreOf(opening, parts)
+  const node = await openNodeOf(opening, store, parts)
   signal.throwIfAborted()
 
   const sender = openSender(opening, parts)
@@ -244,6 +263,7 @@ export async function openApp(opening: Opening): Promise<App> {
     placeTestCall: (uuid: string, call: TestCall) => placeTestCall(demo, uuid, call),
     whyForbidden: sender.whyForbidden,
     open: () => open,
+    owns: () => services?.states().map(({ service }) => service.uuid) ?? [],
   }
   const server = parts.adopt(serveApi(deps, log, version), async (s) => await s.close())
   const url = await listen(server, config)
@@ -252,17 +272,12 @@ export async function openApp(opening: Opening): Promise<App> {
   const failed = Promise.race([runLoops(opening, store, sender, parts), store.failed])
   failed.catch(() => undefined)
 
-  const demoDeps: DemoDeps = {
-    store,
-    accountId: account.id,
-    folder: join(config.dataFolder, 'demo'),
-    pbxFolder,
-    now: Date.now,
-  }
+  const folder = join(config.dataFolder, 'demo')
+  const demoDeps: DemoDeps = { store, accountId: account.id, folder, pbxFolder, now: Date.now }
   const demoSettings = config.demoPbx ? await findDemo(demoDeps) : null
   if (demoSettings !== null) await needAsterisk(asterisk)
   services = parts.adopt(
-    await openServices({ store, products, log, now: Date.now }),
+    await openServices({ store, products, log, now: Date.now, ...node }),
     async (s) => await s.close(),
   )
   for (const uuid of changedEarly) services.changed(uuid)

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { makeFolder } from '#server/make-folder.ts'
 import { StartError } from '#server/start-error.ts'
 
@@ -33,6 +35,34 @@ export async function openDataFolder(folder: string): Promise<void> {
       { cause: error },
     )
   }
+}
+
+/** Tells this data folder from every other: text in a file, made once. */
+export async function homeOf(folder: string): Promise<string> {
+  const path = join(folder, 'node-id')
+  try {
+    await writeFile(path, `${randomUUID()}\n`, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return (await readFile(path, 'utf8')).trim()
+}
+
+/**
+ * Keeps other processes out of the data folder, until the lock is released or the process ends, however it ends. Throws
+ * StartError `data_folder_in_use`.
+ */
+export function lockDataFolder(folder: string): Disposable {
+  // A lock of the kernel, which Node has no other way to. The file stays empty.
+  const lock = new DatabaseSync(join(folder, 'offhook.lock'), { timeout: 0 })
+  try {
+    lock.exec('begin exclusive')
+  } catch (cause) {
+    lock.close()
+    const says = `Another Offhook is running in the data folder ${folder}; stop it, or choose another with OFFHOOK_DATA.`
+    throw new StartError('data_folder_in_use', says, { cause })
+  }
+  return { [Symbol.dispose]: () => lock.close() }
 }
 
 /** The first API key, kept for the command line of the folder's owner: a file of one line, mode 0600. */

@@ -5,6 +5,7 @@ export type StartErrorCode =
   | 'port_in_use'
   | 'address_unavailable'
   | 'data_folder_unwritable'
+  | 'data_folder_in_use'
   | 'log_unwritable'
   | 'no_asterisk'
   | 'demo_failed'

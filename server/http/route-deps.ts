@@ -42,6 +42,8 @@ export interface RouteDeps {
   readonly agents: Agents
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean
+  /** The services whose PBXs this process captures, by UUID. */
+  readonly owns: () => readonly string[]
 }
 
 /** The object, or `not_found` where the account has none. */

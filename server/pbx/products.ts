@@ -1,4 +1,5 @@
 /** Which product a connection speaks of: the one place that knows them all. */
+import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
 import type { AgentHub } from '#server/pbx/agent/agent-hub.ts'
@@ -35,6 +36,23 @@ export interface PbxProducts {
   readonly discard: (serviceUuid: string, stopped: Promise<void>) => Promise<void>
   /** Finishes the removals that a crash cut off. `living`: every service that there is. */
   readonly finishDiscards: (living: ReadonlySet<string>) => Promise<void>
+}
+
+/**
+ * Whether this process can read the record of the PBX. A managed one lives where it runs first, an agent ships its own to
+ * wherever it is captured; of an attached one the files may be on another machine.
+ */
+export async function isWithinReach(connection: PbxConnection): Promise<boolean> {
+  switch (connection.kind) {
+    case 'asterisk_managed':
+    case 'asterisk_agent':
+      return true
+    case 'asterisk_attached':
+      return await access(connection.cel_path, constants.R_OK).then(
+        () => true,
+        () => false,
+      )
+  }
 }
 
 export function pbxProducts({ folder, asterisk, agents, log }: ProductsOptions): PbxProducts {

@@ -10,6 +10,7 @@ import type { Doorbell } from '#server/pipeline/doorbell.ts'
 import { type PbxState, withPbx } from '#server/pipeline/pbx-state.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
+import type { Fence } from '#server/store/ownerships.ts'
 import type { ServiceInside } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 
@@ -23,6 +24,8 @@ export interface ServiceRunnerDeps {
 export interface Running {
   readonly deps: ServiceRunnerDeps
   inside: ServiceInside
+  /** Proof that the PBX is captured by this process, as it is now. */
+  readonly fence: () => Fence
   directory: Directory
   document: PbxDocument | null
   state: PbxState
@@ -75,6 +78,7 @@ export async function capture(
           events,
           openCalls,
           cursor,
+          fence: running.fence(),
           now: now(),
         })
       },

@@ -14,6 +14,7 @@ import {
   type ServiceRunnerDeps,
   watchLink,
 } from '#server/pipeline/running-service.ts'
+import type { Fence } from '#server/store/ownerships.ts'
 import type { ServiceInside } from '#server/store/services.ts'
 
 export interface ServiceRunner {
@@ -26,11 +27,17 @@ export interface ServiceRunner {
   readonly close: () => Promise<void>
 }
 
-export function startService(deps: ServiceRunnerDeps, inside: ServiceInside): ServiceRunner {
+/** `fence` gives the proof that the PBX is captured by this process, as it is now. */
+export function startService(
+  deps: ServiceRunnerDeps,
+  inside: ServiceInside,
+  fence: () => Fence,
+): ServiceRunner {
   const stop = new AbortController()
   const running: Running = {
     deps,
     inside,
+    fence,
     ...described(inside),
     state: { is: 'starting', since: deps.now(), because: null, document: null },
     documentBell: createDoorbell(),

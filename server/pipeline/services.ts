@@ -1,88 +1,234 @@
-/** All services of all accounts, running; follows what is created, changed and deleted. */
+/**
+ * The services of all accounts, as far as they are this process's: follows what is created, changed and deleted, here
+ * or by another node.
+ *
+ *   free ── taken, where its record can be read here ──> running ── deleted ──> stopped
+ *    ^                                                     │
+ *    └── stopped here, or this process was taken for dead ─┘
+ *
+ * Where several nodes share the database, each looks every second at what is free, what changed, and whether what it
+ * runs is still its own. What it lost and nobody took it takes again and goes on; what somebody took it stops. Between
+ * the loss and the finding out nothing of it can be committed: see `ownerships.ts`.
+ */
 import type { Service } from '#contracts/service.ts'
+import { isWithinReach } from '#server/pbx/products.ts'
+import { pause } from '#server/pipeline/pause.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import type { ServiceRunnerDeps } from '#server/pipeline/running-service.ts'
 import { type ServiceRunner, startService } from '#server/pipeline/service-runner.ts'
+import {
+  type Fence,
+  giveUpOwnership,
+  listOwnedServices,
+  type OwnedService,
+  takeOwnership,
+} from '#server/store/ownerships.ts'
 import { listServicesInside, type ServiceInside } from '#server/store/services.ts'
+
+export interface ServicesDeps extends ServiceRunnerDeps {
+  /** Of the data folder, where the managed PBXs are. */
+  readonly home: string
+  /** How many other nodes there are. */
+  readonly others: () => number
+}
 
 export interface RunningServices {
   /** After a service or its PBX document was created, changed or deleted. */
   readonly changed: (uuid: string) => void
+  /** Those that this process runs. */
   readonly states: () => readonly { readonly service: Service; readonly pbx: PbxState }[]
   /** Null: it does not run here, or not yet. */
   readonly stateOf: (uuid: string) => PbxState | null
   readonly close: () => Promise<void>
 }
 
-/** Starts every service; returns when each PBX came up or was found not to. */
-export async function openServices(deps: ServiceRunnerDeps): Promise<RunningServices> {
-  const running = new Map<string, { inside: ServiceInside; runner: ServiceRunner }>()
+const overseeMs = 1_000
+
+interface Owned {
+  inside: ServiceInside
+  fence: Fence
+  /** As `OwnedService.updatedAt` when it was read. */
+  updatedAt: number
+  readonly runner: ServiceRunner
+}
+
+interface Services {
+  readonly deps: ServicesDeps
+  readonly running: Map<string, Owned>
+}
+
+/** Starts every service that is free; returns when each PBX came up or was found not to. */
+export async function openServices(deps: ServicesDeps): Promise<RunningServices> {
+  const services: Services = { deps, running: new Map() }
+  const stop = new AbortController()
   let turn: Promise<void> = Promise.resolve()
-  let closed = false
-
-  const start = (inside: ServiceInside) => {
-    const runner = startService(deps, inside)
-    running.set(inside.service.uuid, { inside, runner })
-    return runner
-  }
-  const stop = async (uuid: string) => {
-    const known = running.get(uuid)
-    running.delete(uuid)
-    await known?.runner.close()
-  }
-  const follow = async (uuid: string) => {
-    // The API answers longer than the services run: what it changes then is found by the next start.
-    if (closed) return
-    const inside = (await listServicesInside(deps.store)).find((s) => s.service.uuid === uuid)
-    const known = running.get(uuid)
-    if (inside === undefined) {
-      await deps.products.discard(uuid, stop(uuid))
-      deps.log.info({ service_uuid: uuid }, 'service: deleted, with all that its PBX kept')
-      return
-    }
-    const same = JSON.stringify(known?.inside.connection) === JSON.stringify(inside.connection)
-    if (known === undefined || !same) {
-      await stop(uuid)
-      start(inside)
-      return
-    }
-    known.inside = inside
-    known.runner.update(inside)
+  // One after the other: two quick changes must not run two captures of one file.
+  const inTurn = (work: () => Promise<void>, facts: object) => {
+    turn = turn
+      // The API answers longer than the services run: what it changes then is found by the next start.
+      .then(async () => (stop.signal.aborted ? undefined : await work()))
+      .catch((error: unknown) => {
+        deps.log.warn({ ...facts, err: error }, 'service: change not followed')
+      })
+    return turn
   }
 
-  const first = await listServicesInside(deps.store)
-  const living = new Set(first.map(({ service }) => service.uuid))
+  const inside = await listServicesInside(deps.store)
+  const living = new Set(inside.map(({ service }) => service.uuid))
   await deps.products.finishDiscards(living).catch((error: unknown) => {
     deps.log.warn({ err: error }, 'service: the rest of a deleted PBX cannot be removed')
   })
-  const startOne = async (inside: ServiceInside) => {
-    try {
-      await start(inside).tried
-    } catch (error) {
-      // A stored document that this version does not understand must not keep the other PBXs down.
-      deps.log.warn({ service: inside.service.name, err: error }, 'service: not started')
+  const known = new Map((await listOwnedServices(deps.store)).map((s) => [s.serviceUuid, s]))
+  await Promise.all(
+    inside.map(async (one) => {
+      try {
+        const owned = await take(services, one, known.get(one.service.uuid)?.updatedAt ?? 0)
+        await owned?.runner.tried
+      } catch (error) {
+        // A stored document that this version does not understand must not keep the other PBXs down.
+        deps.log.warn({ service: one.service.name, err: error }, 'service: not started')
+      }
+    }),
+  )
+  const watched = (async () => {
+    while (!deps.store.facts.singleProcess && !stop.signal.aborted) {
+      await pause(overseeMs, stop.signal)
+      await inTurn(async () => await oversee(services), {})
     }
-  }
-  await Promise.all(first.map(startOne))
+  })()
   return {
-    changed: (uuid) => {
-      // One after the other: two quick changes must not run two captures of one file.
-      turn = turn
-        .then(() => follow(uuid))
-        .catch((error: unknown) => {
-          deps.log.warn({ service_uuid: uuid, err: error }, 'service: change not followed')
-        })
-    },
+    changed: (uuid) =>
+      void inTurn(async () => await follow(services, uuid), { service_uuid: uuid }),
     states: () =>
-      [...running.values()].map(({ inside, runner }) => ({
-        service: inside.service,
+      [...services.running.values()].map(({ inside: { service }, runner }) => ({
+        service,
         pbx: runner.state(),
       })),
-    stateOf: (uuid) => running.get(uuid)?.runner.state() ?? null,
+    stateOf: (uuid) => services.running.get(uuid)?.runner.state() ?? null,
     close: async () => {
-      closed = true
+      stop.abort()
+      await watched
       await turn
-      await Promise.all([...running.keys()].map(stop))
+      await Promise.all([...services.running.keys()].map((uuid) => release(services, uuid)))
     },
   }
+}
+
+/** Null: it is somebody else's, or cannot be read from here. */
+async function take(
+  { deps, running }: Services,
+  inside: ServiceInside,
+  updatedAt: number,
+): Promise<Owned | null> {
+  const { connection, service } = inside
+  // Alone we are the one to wait for a file that is not there yet.
+  if (deps.others() > 0 && !(await isWithinReach(connection))) return null
+  const fence = await takeOwnership(deps.store, service.uuid, homeOf(deps, connection))
+  if (fence === null) return null
+  const runner = startService(deps, inside, () => owned.fence)
+  const owned: Owned = { inside, fence, updatedAt, runner }
+  running.set(service.uuid, owned)
+  return owned
+}
+
+const homeOf = ({ home }: ServicesDeps, { kind }: ServiceInside['connection']) =>
+  kind === 'asterisk_managed' ? home : null
+
+async function stopRunning({ running }: Services, uuid: string): Promise<Owned | null> {
+  const owned = running.get(uuid)
+  running.delete(uuid)
+  await owned?.runner.close()
+  return owned ?? null
+}
+
+/** The service was deleted; its ownership is gone with it. */
+async function discard(services: Services, uuid: string): Promise<void> {
+  const { products, log } = services.deps
+  const stopped = stopRunning(services, uuid).then(() => undefined)
+  await products.discard(uuid, stopped)
+  log.info({ service_uuid: uuid }, 'service: deleted, with all that its PBX kept')
+}
+
+async function release(services: Services, uuid: string): Promise<void> {
+  const { store, log } = services.deps
+  const owned = await stopRunning(services, uuid)
+  if (owned === null) return
+  await giveUpOwnership(store, uuid, owned.fence).catch((error: unknown) => {
+    const facts = { service: owned.inside.service.name, err: error }
+    log.warn(facts, 'service: could not be given up, the other nodes will find out')
+  })
+}
+
+/** What it is now: started, updated, or stopped. */
+async function follow(services: Services, uuid: string): Promise<void> {
+  const { store } = services.deps
+  const row = (await listOwnedServices(store)).find((s) => s.serviceUuid === uuid)
+  const inside = (await listServicesInside(store)).find((s) => s.service.uuid === uuid)
+  if (inside === undefined || row === undefined) await discard(services, uuid)
+  else await followOne(services, inside, row)
+}
+
+async function followOne(
+  services: Services,
+  inside: ServiceInside,
+  row: OwnedService,
+): Promise<void> {
+  const { running } = services
+  const uuid = row.serviceUuid
+  const owned = running.get(uuid)
+  if (owned === undefined) return void (await take(services, inside, row.updatedAt))
+  if (JSON.stringify(owned.inside.connection) !== JSON.stringify(inside.connection)) {
+    await release(services, uuid)
+    return void (await take(services, inside, row.updatedAt))
+  }
+  owned.inside = inside
+  owned.updatedAt = row.updatedAt
+  owned.runner.update(inside)
+}
+
+/** One look at all services. */
+async function oversee(services: Services): Promise<void> {
+  const { deps, running } = services
+  const rows = await listOwnedServices(deps.store)
+  const there = new Set(rows.map((row) => row.serviceUuid))
+  for (const uuid of running.keys()) if (!there.has(uuid)) await discard(services, uuid)
+  const toFollow: OwnedService[] = []
+  for (const row of rows) if (await concernsUs(services, row)) toFollow.push(row)
+  if (toFollow.length === 0) return
+  const inside = new Map((await listServicesInside(deps.store)).map((s) => [s.service.uuid, s]))
+  for (const row of toFollow) {
+    const one = inside.get(row.serviceUuid)
+    if (one !== undefined) await followOne(services, one, row)
+  }
+}
+
+/** It is free and could be ours, or it is ours and was changed. */
+async function concernsUs(services: Services, row: OwnedService): Promise<boolean> {
+  const owned = services.running.get(row.serviceUuid)
+  if (owned !== undefined) {
+    return (await keep(services, owned, row)) && owned.updatedAt !== row.updatedAt
+  }
+  return row.node === null && (row.home === null || row.home === services.deps.home)
+}
+
+/** False: what we run is not ours any more, and stopped. */
+async function keep(services: Services, owned: Owned, row: OwnedService): Promise<boolean> {
+  const { deps } = services
+  const { fence } = owned
+  if (row.node === fence.node && row.epoch === fence.epoch) return true
+  const facts = { service: owned.inside.service.name }
+  if (row.node === null && row.epoch === fence.epoch) {
+    const home = homeOf(deps, owned.inside.connection)
+    const again = await takeOwnership(deps.store, row.serviceUuid, home)
+    // Nobody had it in between: what we read and have not committed is still what comes next.
+    if (again !== null && again.epoch === fence.epoch + 1) {
+      owned.fence = again
+      deps.log.warn(facts, 'service: was free for a while, taken again')
+      return true
+    }
+    if (again !== null) await giveUpOwnership(deps.store, row.serviceUuid, again)
+  }
+  deps.log.warn(facts, 'service: another process has taken it over')
+  await stopRunning(services, row.serviceUuid)
+  return false
 }

@@ -4,6 +4,7 @@ import { nativeBody } from '#server/domain/native-body.ts'
 import type { Batch } from '#server/store/batch.ts'
 import { callsBegunBy, insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
+import { type Fence, holdFences } from '#server/store/ownerships.ts'
 import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
@@ -21,6 +22,8 @@ export interface Acceptance {
   } | null
   /** JSON text: how far the PBX's record has been read; null: stays as it is. */
   readonly cursor: string | null
+  /** Proof that the PBX is captured by this process; absent: by nobody else in any case. */
+  readonly fence?: Fence
   /** Epoch milliseconds. */
   readonly now: number
 }
@@ -36,8 +39,8 @@ export interface Accepted {
 
 /**
  * Commits events, their deliveries, open calls and cursor in ONE durable transaction, shared with whoever else
- * accepts at the moment. Throws StoreError `service_gone` when the service or account has been deleted, `storage_full`
- * and the like when nothing could be written.
+ * accepts at the moment. Throws StoreError `service_gone` when the service or account has been deleted,
+ * `capture_taken_over` when the PBX has another owner, `storage_full` and the like when nothing could be written.
  */
 export async function acceptEvents(store: Store, acceptance: Acceptance): Promise<Accepted> {
   return await store.accepting.add(acceptance)
@@ -75,6 +78,7 @@ export async function acceptInto(
   acceptances: readonly Acceptance[],
 ): Promise<readonly Accepted[]> {
   const fired = await fireAll(trx, context, acceptances)
+  await holdFences(trx, context.facts, acceptances)
   const numbers = await insertEvents(trx, context, acceptances)
   const deliveries: NewDelivery[] = []
   const bodies: NewBody[] = []

@@ -131,7 +131,7 @@ export async function claimInto(
   })
   const candidates = await findDue(trx, wanted, request.now)
   const taken = choose(wanted, candidates, request)
-  const claimId = randomBytes(12).toString('base64url')
+  const claimId = newClaimId(context)
   const bodies = await readBodies(
     trx,
     taken.flatMap(({ deliveries }) =>
@@ -146,6 +146,11 @@ export async function claimInto(
   const failing = leases.filter((l) => l.webhook.failing).length
   const rest = { failingLimit: request.failingLimit - failing }
   return { leases, nextDue: await nextDueIn(trx, rest) }
+}
+
+/** A claim is told apart by its id, and its node by what stands before the point. */
+export function newClaimId({ node }: ProcedureContext): string {
+  return `${node}.${randomBytes(12).toString('base64url')}`
 }
 
 /** When the earliest lane with room is due, epoch ms; null: none will be by the passing of time alone. */

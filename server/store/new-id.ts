@@ -25,3 +25,8 @@ export function numberOfId(kind: IdKind, id: string): number | null {
   const number = Number.parseInt(id.slice(prefix.length), 32)
   return Number.isSafeInteger(number) && idOfNumber(kind, number) === id ? number : null
 }
+
+/** An id for a process: letters and digits only, so that it is no pattern in SQL. */
+export function newNodeId(): string {
+  return randomBytes(8).toString('hex')
+}

@@ -15,6 +15,7 @@ import { postgresFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
 import { migrate } from '#server/store/migrate.ts'
+import { newNodeId } from '#server/store/new-id.ts'
 import { kyselyOn } from '#server/store/postgres-pool.ts'
 import {
   type ProcedureContext,
@@ -69,13 +70,16 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
       session: { ...limits, ...knownPlans, synchronous_commit: 'off' },
     }),
   }
+  const node = newNodeId()
   const context: ProcedureContext = {
+    node,
     facts: postgresFacts,
     batch: runTogether,
     matching: createMatchingCache(),
     days: new Set(),
   }
   return {
+    node,
     facts: postgresFacts,
     read,
     write,

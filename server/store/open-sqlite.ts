@@ -5,6 +5,7 @@ import { Kysely } from 'kysely'
 import type { OpenDatabase } from '#server/store/database.ts'
 import { sqliteFacts } from '#server/store/dialect.ts'
 import { migrate } from '#server/store/migrate.ts'
+import { newNodeId } from '#server/store/new-id.ts'
 import type { Tables } from '#server/store/schema.ts'
 import { createTurnstile, sqliteDialect, type Turnstile } from '#server/store/sqlite-dialect.ts'
 import { type SqliteThread, startSqliteThread } from '#server/store/sqlite-thread.ts'
@@ -22,23 +23,26 @@ export interface SqliteOptions {
  * Throws StoreError.
  */
 export async function openSqlite({ path, beside }: SqliteOptions): Promise<OpenDatabase> {
+  const node = newNodeId()
   await makeFolder(dirname(path))
   // The write thread first: it takes the lock and makes the file.
   const writer = await startSqliteThread({
     path,
     access: 'write',
     lockPath: beside ? null : `${path}.lock`,
+    node,
   })
   try {
     const turnstile = createTurnstile()
     const write = new Kysely<Tables>({ dialect: sqliteDialect(writer, turnstile, 'durable') })
     await migrate(write, sqliteFacts, Date.now())
-    const reader = await startSqliteThread({ path, access: 'read', lockPath: null })
+    const reader = await startSqliteThread({ path, access: 'read', lockPath: null, node })
     const read = new Kysely<Tables>({
       dialect: sqliteDialect(reader, createTurnstile(), 'snapshot'),
     })
     const threads = [reader, writer]
     return {
+      node,
       facts: sqliteFacts,
       read,
       write,

@@ -100,7 +100,7 @@ describe('migrations', () => {
     import { migrate } from '#server/store/migrate.ts'
     import { createTurnstile, sqliteDialect } from '#server/store/sqlite-dialect.ts'
     import { startSqliteThread } from '#server/store/sqlite-thread.ts'
-    const thread = await startSqliteThread({ path: ${JSON.stringify(path)}, access: 'write', lockPath: null })
+    const thread = await startSqliteThread({ path: ${JSON.stringify(path)}, access: 'write', lockPath: null, node: 'test' })
     const db = new Kysely({ dialect: sqliteDialect(thread, createTurnstile(), 'durable') })
     console.log(JSON.stringify(await migrate(db, sqliteFacts, Date.now())))
     await thread.close()`

@@ -11,6 +11,8 @@ export interface ProcedureContext {
   readonly facts: DialectFacts
   readonly batch: RunBatch
   readonly matching: MatchingCache
+  /** The id of this process among those on the database. */
+  readonly node: string
   /** Days whose partitions are known to be there. */
   readonly days: Set<number>
 }

@@ -213,6 +213,25 @@ interface OpenCallTable {
   state: string
 }
 
+/** A process on this database; see `nodes.ts`. */
+interface NodeTable {
+  id: string
+  home: string
+  host: string
+  version: string
+  beat: number
+  seen_at: number
+  started_at: number
+}
+
+/** Which node captures a PBX; see `ownerships.ts`. */
+interface OwnershipTable {
+  service_uuid: string
+  node_id: string | null
+  home: string | null
+  epoch: number
+}
+
 /** Replies to creations, kept so that a repetition with the same key has no second effect. */
 interface IdempotencyKeyTable {
   account_id: string
@@ -240,5 +259,7 @@ export interface Tables {
   attempt: AttemptTable
   capture: CaptureTable
   open_call: OpenCallTable
+  node: NodeTable
+  ownership: OwnershipTable
   idempotency_key: IdempotencyKeyTable
 }

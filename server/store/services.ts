@@ -201,6 +201,7 @@ export async function deleteService(
     await removeWebhooksOfService(trx, accountId, uuid, now)
     await trx.deleteFrom('open_call').where('service_uuid', '=', uuid).execute()
     await trx.deleteFrom('capture').where('service_uuid', '=', uuid).execute()
+    await trx.deleteFrom('ownership').where('service_uuid', '=', uuid).execute()
     await trx.deleteFrom('service').where('uuid', '=', uuid).execute()
     await touchMatching(trx, accountId)
     return true

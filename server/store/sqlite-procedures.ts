@@ -35,7 +35,7 @@ interface OwnConnection {
  * Runs whole transactions in the thread of the connection. Between their statements nothing but promises is awaited, so
  * that no other message comes in between.
  */
-export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection) {
+export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection, node: string) {
   const sqlite: SqliteConnection = {
     run: async (statement) => run(statement),
     rollback: async () => rollback(),
@@ -49,6 +49,7 @@ export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection
     rows: readonly (readonly Value[])[],
   ): Promise<readonly R[]> => runEach(perRow(one), rows) as R[]
   const context: ProcedureContext = {
+    node,
     facts: sqliteFacts,
     batch,
     matching: createMatchingCache(),

@@ -12,6 +12,8 @@ export interface ConnectionSettings {
   readonly access: 'read' | 'write'
   /** File whose exclusive lock keeps other processes out; null: no lock. */
   readonly lockPath: string | null
+  /** The id of the process; see `nodes.ts`. */
+  readonly node: string
 }
 
 export interface StatementRequest {

@@ -141,13 +141,16 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
 
 type Statements = ReturnType<typeof serveStatements>
 
-function serveAll(statements: Statements) {
+function serveAll(statements: Statements, node: string) {
   // Loaded with the first call: half of the program hangs on it, and a reading thread never gets one.
   let calls: ReturnType<typeof serveProcedures> | null = null
   return async (request: WorkerRequest): Promise<unknown> => {
     if ('sql' in request) return statements.run(request)
     if ('call' in request) {
-      calls ??= (await import('#server/store/sqlite-procedures.ts')).serveProcedures(statements)
+      calls ??= (await import('#server/store/sqlite-procedures.ts')).serveProcedures(
+        statements,
+        node,
+      )
       return await calls(request)
     }
     return 'close' in request ? statements.close() : statements.rollback()
@@ -164,7 +167,7 @@ function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => 
     return null
   }
   try {
-    const serve = serveAll(serveStatements(openDatabase(settings), lock))
+    const serve = serveAll(serveStatements(openDatabase(settings), lock), settings.node)
     say({ ready: true })
     return serve
   } catch (error) {

@@ -16,6 +16,7 @@ export type StoreErrorCode =
   | 'invalid_cursor'
   | 'service_gone'
   | 'claim_lost'
+  | 'capture_taken_over'
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode

@@ -10,6 +10,8 @@ import type { SecretBox } from '#server/store/secrets.ts'
 
 /** An open database. Everything in `server/store/` is a plain function with this as its first parameter. */
 export interface Store {
+  /** The id of this process among those on the database; see `nodes.ts`. */
+  readonly node: string
   readonly facts: DialectFacts
   /** Committed state, on a connection of its own: a long list holds up no delivery. */
   readonly read: Kysely<Tables>

@@ -121,6 +121,7 @@ export async function startApi(): Promise<Api> {
         whyForbidden: sender.whyForbidden,
         agents,
         open: () => open,
+        owns: () => [],
       },
       log,
       '0.0.0',

@@ -31,6 +31,7 @@ import {
   type Tenant,
 } from '#test/conformance/fixture.ts'
 import { runIsolationConformance } from '#test/conformance/isolation.ts'
+import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
 import { runOrderConformance } from '#test/conformance/order.ts'
 import { runRecoveryConformance } from '#test/conformance/recovery.ts'
@@ -50,6 +51,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runOrderConformance(open)
     runRecoveryConformance(open)
     runExplainConformance(open)
+    runNodeConformance(open)
     runPruneConformance(open)
   })
 }

@@ -13,7 +13,7 @@ function whyOf(cause: unknown): string {
   return 'The database takes no writes.'
 }
 
-export function serveHealth(serving: Serving, { store, open }: RouteDeps): void {
+export function serveHealth(serving: Serving, { store, open, owns }: RouteDeps): void {
   serve(serving, api.healthz, async () => ({ status: 'ok' as const }))
   serve(serving, api.readyz, async () => {
     if (!open()) throw new ProblemError('not_ready')
@@ -23,6 +23,6 @@ export function serveHealth(serving: Serving, { store, open }: RouteDeps): void 
     await store.checkWrites().catch((cause: unknown) => {
       throw new ProblemError('not_ready', whyOf(cause), { cause })
     })
-    return { status: 'ok' as const }
+    return { status: 'ok' as const, node: store.node, services: [...owns()] }
   })
 }

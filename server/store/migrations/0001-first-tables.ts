@@ -184,6 +184,23 @@ async function createCaptureTables(db: Kysely<unknown>): Promise<void> {
     .addColumn('state', 'text', (c) => c.notNull())
     .addPrimaryKeyConstraint('open_call_key', ['service_uuid', 'key'])
     .execute()
+  await db.schema
+    .createTable('node')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('home', 'text', (c) => c.notNull())
+    .addColumn('host', 'text', (c) => c.notNull())
+    .addColumn('version', 'text', (c) => c.notNull())
+    .addColumn('beat', 'bigint', (c) => c.notNull())
+    .addColumn('seen_at', 'bigint', (c) => c.notNull())
+    .addColumn('started_at', 'bigint', (c) => c.notNull())
+    .execute()
+  await db.schema
+    .createTable('ownership')
+    .addColumn('service_uuid', 'text', (c) => c.primaryKey())
+    .addColumn('node_id', 'text')
+    .addColumn('home', 'text')
+    .addColumn('epoch', 'bigint', (c) => c.notNull())
+    .execute()
 }
 
 /** The first tables. Deliveries and attempts carry no foreign keys: they are many, and removed in bulk by age. */
