@@ -276,10 +276,8 @@ export async function openApp(opening: Opening): Promise<App> {
   const demoDeps: DemoDeps = { store, accountId: account.id, folder, pbxFolder, now: Date.now }
   const demoSettings = config.demoPbx ? await findDemo(demoDeps) : null
   if (demoSettings !== null) await needAsterisk(asterisk)
-  services = parts.adopt(
-    await openServices({ store, products, log, now: Date.now, ...node }),
-    async (s) => await s.close(),
-  )
+  const running = await openServices({ store, products, log, now: Date.now, ...node })
+  services = parts.adopt(running, async (s) => await s.close())
   for (const uuid of changedEarly) services.changed(uuid)
   signal.throwIfAborted()
   if (demoSettings !== null) {

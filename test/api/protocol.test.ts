@@ -198,6 +198,8 @@ describe('health', () => {
     })
     expect((await server.anna.request('GET', '/readyz', { headers })).body).toEqual({
       status: 'ok',
+      node: server.store.node,
+      services: [],
     })
     server.setOpen(false)
     try {
