@@ -23,6 +23,12 @@ import { NumberFilter, StatusFilter } from '#contracts/search.ts'
 import { Service, ServiceChange, ServiceDraft, ShownService } from '#contracts/service.ts'
 import { TestCall } from '#contracts/test-call.ts'
 import {
+  Authorities,
+  AuthoritiesDraft,
+  CertificateInfo,
+  ClientCertificateDraft,
+} from '#contracts/tls.ts'
+import {
   Webhook,
   WebhookChange,
   WebhookDraft,
@@ -39,7 +45,7 @@ export interface Route<
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With parameters as `:name`. */
   readonly path: string
-  readonly tag: 'Services' | 'Agents' | 'Webhooks' | 'Deliveries' | 'Events' | 'Health'
+  readonly tag: 'Account' | 'Services' | 'Agents' | 'Webhooks' | 'Deliveries' | 'Events' | 'Health'
   readonly summary: string
   /** Who may call it: everybody, the holder of an API key, who sees only its account, or the agent of a service. */
   readonly guard: 'none' | 'api_key' | 'agent_token'
@@ -414,6 +420,54 @@ export const api = {
     query: bulkQuery,
     answer: BulkResult,
     problems: ['not_found', 'invalid_cursor'],
+  }),
+  getClientCertificate: route({
+    method: 'GET',
+    path: '/api/v1/webhooks/:id/client-certificate',
+    tag: 'Webhooks',
+    summary: 'Read what the certificate says that a webhook shows to its receiver (mTLS).',
+    params: webhookParams,
+    answer: CertificateInfo,
+    versionOf: CertificateInfo,
+    problems: ['not_found'],
+  }),
+  putClientCertificate: route({
+    method: 'PUT',
+    path: '/api/v1/webhooks/:id/client-certificate',
+    tag: 'Webhooks',
+    summary: 'Give a webhook the certificate that it shows to its receiver (mTLS).',
+    params: webhookParams,
+    body: ClientCertificateDraft,
+    answer: CertificateInfo,
+    versionOf: CertificateInfo,
+    problems: ['not_found'],
+  }),
+  deleteClientCertificate: route({
+    method: 'DELETE',
+    path: '/api/v1/webhooks/:id/client-certificate',
+    tag: 'Webhooks',
+    summary: 'Take the certificate of a webhook away.',
+    params: webhookParams,
+    status: 204,
+    problems: ['not_found'],
+  }),
+  getAuthorities: route({
+    method: 'GET',
+    path: '/api/v1/account/authorities',
+    tag: 'Account',
+    summary: 'Read the authorities whose receivers you trust beside the usual ones.',
+    answer: Authorities,
+    versionOf: Authorities,
+  }),
+  putAuthorities: route({
+    method: 'PUT',
+    path: '/api/v1/account/authorities',
+    tag: 'Account',
+    summary: 'Replace the authorities whose receivers you trust beside the usual ones.',
+    body: AuthoritiesDraft,
+    answer: Authorities,
+    versionOf: Authorities,
+    problems: ['precondition_failed'],
   }),
 
   listDeliveries: route({

@@ -12,6 +12,7 @@ import { serveEvents } from '#server/http/routes/events.ts'
 import { serveHealth } from '#server/http/routes/health.ts'
 import { serveRecovery } from '#server/http/routes/recovery.ts'
 import { serveServices } from '#server/http/routes/services.ts'
+import { serveTls } from '#server/http/routes/tls.ts'
 import { serveWebhooks } from '#server/http/routes/webhooks.ts'
 import type { Caller, Serving } from '#server/http/serve.ts'
 import { createServer } from '#server/http/server.ts'
@@ -56,6 +57,7 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
   serveServices(serving, deps)
   serveAgents(serving, deps)
   serveWebhooks(serving, deps)
+  serveTls(serving, deps)
   serveDeliveries(serving, deps)
   serveRecovery(serving, deps)
   serveEvents(serving, deps)

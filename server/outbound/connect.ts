@@ -60,8 +60,13 @@ async function make(
       ? await reachDirectly(settings, hostname, making)
       : await reachBehind(proxy, settings, hostname, making)
   if (protocol !== 'https:') return tcp
-  const options = { secureContext: settings.secureContext(), ALPNProtocols: ['h2', 'http/1.1'] }
-  const tls = startTls(tcp, hostname, options)
+  // A certificate of ours that OpenSSL does not take is told as a failure of TLS, to whoever can replace it.
+  const secureContext = await making.during(
+    'tls',
+    tcp,
+    Promise.resolve().then(settings.secureContext),
+  )
+  const tls = startTls(tcp, hostname, { secureContext, ALPNProtocols: ['h2', 'http/1.1'] })
   await making.during('tls', tls, once(tls, 'secureConnect'))
   return tls
 }

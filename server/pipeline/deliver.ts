@@ -16,9 +16,11 @@ import { redactHeaders } from '#server/domain/redact.ts'
 import { renderRequest, type WebhookRequest } from '#server/domain/render.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
+import { plainIdentity } from '#server/outbound/tls-identity.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { retryUntil } from '#server/pipeline/retry-until.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
+import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import { type Claim, claimDue, type Lease } from '#server/store/claim.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
 import { reapAtStart, reapLeases, returnLeases } from '#server/store/reap.ts'
@@ -58,6 +60,7 @@ interface Deliverer {
   readonly now: () => number
   readonly underWay: Map<Lease, Promise<void>>
   readonly secrets: Map<string, readonly string[]>
+  readonly identities: TlsIdentities
   readonly signal: AbortSignal
 }
 
@@ -68,6 +71,7 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     now: steadyClock(deps.now, () => performance.now()),
     underWay: new Map(),
     secrets: new Map(),
+    identities: createTlsIdentities(deps.store),
     signal,
   }
   const doorbell = createDoorbell()
@@ -189,7 +193,10 @@ async function attempt(
   const { deps, now, signal } = deliverer
   try {
     const request = signedRequest(deliverer, lease, at)
-    const outcome = await deps.sender.attempt(request, { timeoutMs: lease.webhook.timeoutMs })
+    const { timeoutMs, tlsVersion } = lease.webhook
+    const identity =
+      tlsVersion === null ? plainIdentity : await deliverer.identities.of(lease.webhook, tlsVersion)
+    const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
     return { request, outcome: withoutSecrets(outcome) }
   } catch (error) {
     const facts = { err: error, webhook: lease.webhook.id, event: lease.event.id }

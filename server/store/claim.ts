@@ -48,6 +48,8 @@ export interface ClaimedWebhook {
   readonly timeoutMs: number
   /** For `readSigningSecrets`. */
   readonly sealedSecrets: string
+  /** Version of its TLS identity (`tls-identities.ts`); null: the usual one. */
+  readonly tlsVersion: string | null
   /** Its last attempt failed. */
   readonly failing: boolean
   /** Its circuit breaker is not closed: this request finds out whether its receiver is back. */
@@ -96,6 +98,7 @@ interface Lane {
   readonly rate_per_second: number | null
   readonly rate_tokens: number
   readonly rate_at: number
+  readonly tls_version: string | null
 }
 
 interface Candidate {
@@ -179,8 +182,11 @@ async function dueLanes(
     select lane.webhook_id as id, lane.failures, lane.breaker,
       case when lane.breaker = 'closed' then lane.max_in_flight - lane.in_flight else 1 end as room,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
-      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets
-    from lane join webhook as w on w.id = lane.webhook_id
+      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
+      case when a.authorities_version is null and w.client_certificate_version is null then null
+        else coalesce(a.authorities_version, '') || ' ' || coalesce(w.client_certificate_version, '')
+      end as tls_version
+    from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id
     where lane.next_due is not null and lane.next_due <= ${now}
       and ${hasRoom}
       ${failingLimit > 0 ? sql`` : sql`and lane.failures = 0`}
@@ -315,6 +321,7 @@ function leasesOf(
     retries: lane.retries,
     timeoutMs: lane.timeout_seconds * 1_000,
     sealedSecrets: lane.secrets,
+    tlsVersion: lane.tls_version,
     failing: lane.failures > 0,
     probe: lane.breaker !== 'closed',
   }

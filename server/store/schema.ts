@@ -26,6 +26,9 @@ interface AccountTable {
   name: string
   /** Counts the changes of what decides which events fire which webhooks; see `matching.ts`. */
   matching_version: number
+  /** Certificates (PEM) of authorities to trust beside the usual ones; the version is new with every change. */
+  authorities: Generated<string | null>
+  authorities_version: Generated<string | null>
   created_at: number
 }
 
@@ -75,6 +78,9 @@ interface WebhookTable {
   on_exhausted: OnExhausted
   /** JSON array of sealed signing secrets, the current one first. */
   secrets: string
+  /** JSON of the certificate (PEM) and its sealed key, for mTLS; the version is new with every change. */
+  client_certificate: Generated<string | null>
+  client_certificate_version: Generated<string | null>
   /** Set: gone for everybody; its deliveries are being removed in small steps. */
   deleted_at: number | null
   created_at: number

@@ -350,7 +350,7 @@ async function remove(db: Db, ids: readonly string[], now: number): Promise<void
   await db
     .updateTable('webhook')
     // Its secrets have no reader any more.
-    .set({ deleted_at: now, enabled: 0, secrets: '[]' })
+    .set({ deleted_at: now, enabled: 0, secrets: '[]', client_certificate: null })
     .where('id', 'in', ids)
     .execute()
 }

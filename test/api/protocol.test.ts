@@ -52,6 +52,7 @@ describe('who may call', () => {
     async (_, route) => {
       const bodies: Record<string, object> = {
         'test-calls': { from: '201', to: '202' },
+        'client-certificate': { certificate: 'x', private_key: 'x' },
         recover: { since: '2026-11-22T09:00:00.000Z' },
         'replay-missing': { since: '2026-11-22T09:00:00.000Z' },
       }

@@ -37,6 +37,7 @@ import { runOrderConformance } from '#test/conformance/order.ts'
 import { runRecoveryConformance } from '#test/conformance/recovery.ts'
 import { runSearchConformance } from '#test/conformance/search.ts'
 import type { OpenTestStore, TestStore } from '#test/conformance/test-store.ts'
+import { runTlsConformance } from '#test/conformance/tls.ts'
 
 /** The caller of every event of the fixture. */
 const callerKey = eventSamples['call.inbound.received'].call.source.number ?? ''
@@ -53,6 +54,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runExplainConformance(open)
     runNodeConformance(open)
     runPruneConformance(open)
+    runTlsConformance(open)
   })
 }
 

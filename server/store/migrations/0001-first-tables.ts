@@ -89,6 +89,8 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('delivery_order', 'text', (c) => c.notNull())
     .addColumn('on_exhausted', 'text', (c) => c.notNull())
     .addColumn('secrets', 'text', (c) => c.notNull())
+    .addColumn('client_certificate', 'text')
+    .addColumn('client_certificate_version', 'text')
     .addColumn('deleted_at', 'bigint')
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('updated_at', 'bigint', (c) => c.notNull())
@@ -132,6 +134,8 @@ async function createAccountTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('id', 'text', (c) => c.primaryKey())
     .addColumn('name', 'text', (c) => c.notNull().unique())
     .addColumn('matching_version', 'bigint', (c) => c.notNull())
+    .addColumn('authorities', 'text')
+    .addColumn('authorities_version', 'text')
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .execute()
   await db.schema
