@@ -48,6 +48,7 @@ test('a receiver with an authority of its own gets the certificate of the webhoo
       version: 'test',
       maxInFlight: 8,
       stopMs: 1_000,
+      disableAfterMs: null,
       log: { info: note, warn: note, error: note },
       now: Date.now,
     },
