@@ -38,7 +38,10 @@ function methodsAt(path: string): readonly string[] {
     .map((route) => route.method)
 }
 
-/** One line per request, with neither query (phone numbers) nor headers (keys). */
+/**
+ * One line per request, with neither query (phone numbers) nor headers (keys). An agent speaks every few seconds, and
+ * asks every node for the one that is its own: of it, only what went wrong is worth a line.
+ */
 function logRequest(log: Logger, request: FastifyRequest, status: number, ms: number): void {
   const line = {
     request_id: request.id,
@@ -48,7 +51,9 @@ function logRequest(log: Logger, request: FastifyRequest, status: number, ms: nu
     ms: Math.round(ms * 10) / 10,
     account: request.caller?.id ?? null,
   }
-  if (status >= 500) log.error(line, 'request failed')
+  const agent = request.caller !== null && request.caller.service !== null
+  if (agent && (status < 400 || status === 503)) log.debug(line, 'request')
+  else if (status >= 500) log.error(line, 'request failed')
   else log.info(line, 'request')
 }
 

@@ -167,6 +167,17 @@ describe('a shipment', () => {
   })
 })
 
+test('of what agents send, only what went wrong is in the log', async () => {
+  const path = '/api/v1/agent/records'
+  const lines = () => server.log().filter((line) => line.path === path)
+  const before = lines().length
+  const session = await connected()
+  await asAgent('records', records(session, {}))
+  expect(lines()).toHaveLength(before)
+  await asAgent('records', records(session, { after: 'elsewhere', cursor: 'elsewhere' }))
+  expect(lines().slice(before)).toMatchObject([{ status: 409, msg: 'request' }])
+})
+
 test('the service shows its agent', async () => {
   const agentOf = async () =>
     (await server.anna.request('GET', `/api/v1/services/${uuid}`)).body.status.agent
