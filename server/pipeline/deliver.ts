@@ -52,6 +52,8 @@ const claimAtOnce = 64
 /** The loop looks at the clock at least this often: a machine that slept, a clock that was set. */
 const longestWaitMs = 1_000
 const reapEveryMs = 10_000
+/** Due, and yet nothing to be had: another transaction has the lane in hand, for as long as a commit takes. */
+const passedOverMs = 5
 /** Our own failures (no file descriptors left) pass; each try costs little. */
 const ownFailurePauseMs = 5_000
 
@@ -116,8 +118,10 @@ async function claimAndStart(deliverer: Deliverer): Promise<number> {
   return waitOf(claim, now())
 }
 
-function waitOf({ nextDue }: Claim, now: number): number {
-  return nextDue === null ? longestWaitMs : Math.min(Math.max(nextDue - now, 0), longestWaitMs)
+function waitOf({ nextDue, leases }: Claim, now: number): number {
+  if (nextDue === null) return longestWaitMs
+  const least = leases.length === 0 ? passedOverMs : 0
+  return Math.min(Math.max(nextDue - now, least), longestWaitMs)
 }
 
 function start(deliverer: Deliverer, lease: Lease): void {

@@ -3,6 +3,7 @@ import type { Event } from '#contracts/events/catalogue.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
 import type { Batch } from '#server/store/batch.ts'
 import { callsBegunBy, insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
+import { lockLanes } from '#server/store/lanes.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
 import { type Fence, holdFences } from '#server/store/ownerships.ts'
 import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
@@ -232,6 +233,11 @@ async function insertDeliveries(
   for (const d of deliveries) due.set(d.webhook, Math.min(d.due, due.get(d.webhook) ?? d.due))
   // In one order everywhere, so that two nodes never wait for each other's lanes.
   const lanes = [...due].sort().map(([webhook, at]) => ({ webhook, due: at }))
+  await lockLanes(
+    trx,
+    facts,
+    lanes.map(({ webhook }) => webhook),
+  )
   // An open breaker: not before its pause is over, or the claim would look at the lane again and again.
   await sql`
     update lane set next_due = case when lane.breaker = 'open' and lane.breaker_until > e.due

@@ -14,7 +14,7 @@ import { attemptKey } from '#server/store/attempt-key.ts'
 import type { Batch, BatchColumns, Value } from '#server/store/batch.ts'
 import { type LaneBreaker, moveBreakers } from '#server/store/breakers.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
-import { dueAgain } from '#server/store/lanes.ts'
+import { dueAgain, lockLanes } from '#server/store/lanes.ts'
 import { partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
@@ -221,6 +221,11 @@ async function freeSlots(
   const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)].sort()
   const rows = byWebhook.map(([webhook, group]) => ({ webhook, count: group.length }))
   const now = Math.max(...finishes.map((finish) => finish.now))
+  await lockLanes(
+    trx,
+    facts,
+    rows.map(({ webhook }) => webhook),
+  )
   const lanes = await sql<LaneBreaker>`
     update lane set in_flight = in_flight - e.count, next_due = ${dueAgain(now)}
     from (

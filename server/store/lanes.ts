@@ -1,5 +1,6 @@
 /** Fragments that the statements of the queue share; each speaks of the row of `lane` that is being updated. */
 import { type RawBuilder, sql } from 'kysely'
+import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Trx } from '#server/store/store.ts'
 
 /**
@@ -8,6 +9,24 @@ import type { Trx } from '#server/store/store.ts'
  */
 export async function lockLane(trx: Trx, webhookId: string): Promise<void> {
   await sql`update lane set held = held where webhook_id = ${webhookId}`.execute(trx)
+}
+
+/**
+ * Takes lanes, in one order, before a statement that looks for what waits in them. Where several transactions write at
+ * once, a statement that had to wait for a lane would see the lane as it is then, but the deliveries as they were when
+ * it began: what was accepted in between would be forgotten until the next event. A statement of its own sees it.
+ */
+export async function lockLanes(
+  trx: Trx,
+  facts: DialectFacts,
+  webhookIds: readonly string[],
+): Promise<void> {
+  if (facts.singleProcess) return
+  const ids = JSON.stringify(webhookIds.map((webhook) => ({ webhook })))
+  await sql`
+    select webhook_id from lane
+    where webhook_id in (select r.value ->> 'webhook' from ${facts.rowsOf(ids, 'r')})
+    order by webhook_id ${facts.awaitRows('lane')}`.execute(trx)
 }
 
 /** Due time of the earliest pending delivery of the lane that is due after the given time; null when there is none. */
