@@ -180,10 +180,11 @@ export const Hangup = z
       .nullable()
       .meta({ label: 'Q.850 cause', description: 'The Q.850 cause code as the network gave it.' }),
     text: textOrNull('Q.850 text', 'The name of that cause.'),
-    sip_code: z
-      .int()
-      .nullable()
-      .meta({ label: 'SIP code', description: 'The final SIP response, where the PBX tells it.' }),
+    sip_code: z.int().nullable().meta({
+      label: 'SIP code',
+      description:
+        'The final SIP response of the phone or line that was called. Null where several were, where it was called off while it rang, and where the PBX does not tell it.',
+    }),
   })
   .meta({ id: 'Hangup' })
 export type Hangup = z.infer<typeof Hangup>

@@ -45,6 +45,7 @@ export interface RecordSeen extends CallSeen {
   readonly initiator: HangupInitiator
   readonly cause: HangupCause
   readonly q850: number | null
+  readonly sipCode: number | null
   readonly answeredBy: UserSeen | null
   readonly divertedTo: string | null
   readonly incomplete: boolean

@@ -42,7 +42,7 @@ const celTypes = [
 const markNames = [
   ...['INBOUND', 'USERCALL', 'LEG_USER', 'LEG_EXT', 'LEAD', 'IVR_ENTER', 'IVR_OPTION', 'DIVERT'],
   ...['QUEUE_ENTER', 'QUEUE_LEAVE', 'RG_ENTER', 'RG_LEAVE', 'TRANSFER_TO', 'REC_START', 'REC_END'],
-  ...['VOICEMAIL', 'COMPONENT'],
+  ...['VOICEMAIL', 'COMPONENT', 'END'],
 ].map((name) => `PBX_${name}`)
 
 const celRow: fc.Arbitrary<CelRow> = fc.record({

@@ -82,6 +82,9 @@ const marks: Readonly<Record<string, (m: Marked) => void>> = {
   },
   PBX_REC_END: markRecordingEnd,
   PBX_VOICEMAIL: markVoicemail,
+  PBX_END: ({ call, leg, fields }) => {
+    if (leg === callerLeg(call)) call.sipCode = finalResponse(fields.sip ?? '')
+  },
   PBX_COMPONENT: ({ draft, call, at, fields }) => {
     const { name = '', ...parameters } = fields
     const user = call.source.user
@@ -163,6 +166,12 @@ function wavMs(bytes: number): number {
 
 function byteCount(text: string | undefined): number | null {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : null
+}
+
+/** `SIP 486 Busy Here` → 486. A phone that was called off while it rang has given none: its last was 180. */
+function finalResponse(text: string): number | null {
+  const code = /^SIP ([2-6]\d\d)\b/.exec(text)?.[1]
+  return code === undefined ? null : Number(code)
 }
 
 function baseName(path: string): string {

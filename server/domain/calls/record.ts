@@ -52,6 +52,7 @@ function recordOf(call: OpenCall, endedAt: number): RecordSeen {
     initiator,
     cause,
     q850: callerLeg(call).hangup?.cause || null,
+    sipCode: call.sipCode,
     answeredBy: call.answeredBy,
     divertedTo: call.divertedTo,
     incomplete: call.incomplete,

@@ -69,6 +69,8 @@ export interface OpenCall {
   talker: boolean
   via: 'pickup' | null
   leadId: string | null
+  /** The final SIP response of the only phone or line that was called. */
+  sipCode: number | null
   divertedTo: string | null
   /** Target of an attended transfer that is being prepared. */
   consulting: string | null
@@ -148,6 +150,7 @@ export function newCall(first: Leg, linkedId: string, kind: CallKind): OpenCall 
     talker: false,
     via: null,
     leadId: null,
+    sipCode: null,
     divertedTo: null,
     consulting: null,
     legs: [first],

@@ -175,7 +175,7 @@ function recordOf(
       cause: record.cause,
       q850: record.q850,
       text: q850Text(record.q850),
-      sip_code: null,
+      sip_code: record.sipCode,
     },
     answered_by: describeUser(record.answeredBy, directory),
     diverted_to: record.divertedTo,

@@ -255,6 +255,28 @@ test('a pick-up of a phone that rings', async () => {
   await quiet(demo)
 })
 
+test.each([
+  {
+    what: 'answered',
+    call: { from: '0288880211', to: '1007', talk_seconds: 1 },
+    sip: 'SIP 200 OK',
+  },
+  { what: 'busy', call: { from: '0288880217', to: '1007' }, sip: 'SIP 486 Busy Here' },
+  { what: 'declined', call: { from: '0288880219', to: '1007' }, sip: 'SIP 403 Forbidden' },
+  { what: 'given up', call: { from: '0288880228', to: '1007' }, sip: 'SIP 180 Ringing' },
+  { what: 'of several phones', call: { from: '0288880221', to: '1004', talk_seconds: 1 }, sip: '' },
+])('the end has what the phone answered: $what', async ({ call, sip }) => {
+  await demo.world.placeTestCall({ ...call, patience_seconds: 3 })
+  const end = await waitUntil(
+    async () =>
+      (await marks(demo.folder)).find(
+        (m) => m.name === 'PBX_END' && m.row.callerNumber === call.from,
+      ),
+    { what: 'the call has ended', timeoutMs: 40_000 },
+  )
+  expect(end.fields.sip).toBe(sip)
+})
+
 test('nothing in the PBX complained about the dialplan', async () => {
   const log = await messagesOf(demo.folder)
   const complaints = log

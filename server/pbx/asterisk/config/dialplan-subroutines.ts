@@ -69,16 +69,24 @@ const end = context('sub-end', [
   {
     extension: 's',
     steps: [
-      mark('END', {
-        cause: '${HANGUPCAUSE}',
-        src: encoded('${CHANNEL(hangupsource)}'),
-        dialstatus: '${DIALSTATUS}',
-        answered: '${ANSWEREDTIME}',
-        dialed: '${DIALEDTIME}',
-        queuestatus: '${QUEUESTATUS}',
-        abandoned: '${ABANDONED}',
-        state: encoded('${CHANNEL(state)}'),
-      }),
+      // Channels that Dial() called. Of several nobody can say whose answer was the last: they come in no order.
+      'Set(PBX_CALLED=${HANGUPCAUSE_KEYS()})',
+      'GotoIf($[${LEN(${PBX_CALLED})} = 0 | ${FIELDQTY(PBX_CALLED,\\,)} > 1]?tell)',
+      'Set(PBX_SIP=${HANGUPCAUSE(${PBX_CALLED},tech)})',
+      {
+        label: 'tell',
+        step: mark('END', {
+          sip: encoded('${PBX_SIP}'),
+          cause: '${HANGUPCAUSE}',
+          src: encoded('${CHANNEL(hangupsource)}'),
+          dialstatus: '${DIALSTATUS}',
+          answered: '${ANSWEREDTIME}',
+          dialed: '${DIALEDTIME}',
+          queuestatus: '${QUEUESTATUS}',
+          abandoned: '${ABANDONED}',
+          state: encoded('${CHANNEL(state)}'),
+        }),
+      },
       'Return()',
     ],
   },

@@ -85,6 +85,7 @@ export const moduleNames = [
   'func_cdr.so',
   'func_timeout.so',
   'func_env.so',
+  'func_hangupcause.so',
   'func_cut.so',
   'func_math.so',
   'func_devstate.so',
