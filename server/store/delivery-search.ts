@@ -10,7 +10,7 @@ import {
   deliveryOf,
   stateIs,
 } from '#server/store/deliveries.ts'
-import type { Place } from '#server/store/page.ts'
+import { firstBefore, type Place } from '#server/store/page.ts'
 import { dayOf } from '#server/store/partitions.ts'
 import type { Db, Store } from '#server/store/store.ts'
 import { type Walk, type Window, walkPage, windowSize } from '#server/store/walk.ts'
@@ -81,7 +81,7 @@ export function walkDeliveries(
       : (db, from, limit) => readByTime(db, accountId, filter, from, limit)
   return {
     name: byNumber ? '-of-number' : '',
-    first: byNumber ? firstPlace : [last, last],
+    first: byNumber ? firstPlace : firstBefore(filter.until),
     placeOf: (row) =>
       byNumber ? [dayOf(row.call_began_at), row.call_seq, row.seq] : [row.created_at, row.seq],
     readIn,

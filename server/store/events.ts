@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { callWindow, firstPlace } from '#server/store/call-numbers.ts'
+import { firstBefore } from '#server/store/page.ts'
 import { bodyIn, dayOf, readBodies } from '#server/store/partitions.ts'
 import type { Db, Store } from '#server/store/store.ts'
 import { type Walk, type Window, walkPage, windowSize } from '#server/store/walk.ts'
@@ -89,8 +90,6 @@ function periodOf({ since, until }: EventFilter): RawBuilder<unknown>[] {
 const and = (conditions: readonly RawBuilder<unknown>[]) =>
   conditions.length === 0 ? sql`` : sql`and ${sql.join(conditions, sql` and `)}`
 
-const last = Number.MAX_SAFE_INTEGER
-
 function walkTime(store: Store, accountId: string, filter: EventFilter): Walk<FoundRow> {
   const conditions = conditionsOf(filter)
   // The events of one call are few, and sorted when found. The expression keeps SQLite from the index of the list,
@@ -99,7 +98,7 @@ function walkTime(store: Store, accountId: string, filter: EventFilter): Walk<Fo
   const account = byCall ? sql`(event.account_id || '')` : sql`event.account_id`
   const inWindows = conditions.length > 0 && !byCall
   return {
-    first: [last, last],
+    first: firstBefore(filter.until),
     placeOf: (row) => [row.occurred_at, row.seq],
     read: async (from, limit) =>
       await store.read.transaction().execute(async (trx): Promise<Window<FoundRow>> => {

@@ -25,6 +25,14 @@ export function placeOf(list: string, cursor: string, length: number): Place {
   return place
 }
 
+/**
+ * The beginning of a list that goes by a time and a number; `until` is where its period ends, without it. A bound beside
+ * the place would not do: SQLite takes one of the two into the index, and reads its way down to the other.
+ */
+export function firstBefore(until: number | undefined): Place {
+  return until === undefined ? [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] : [until, -1]
+}
+
 /** For lists that go by the number of the row alone: rows below it are those that follow. */
 export function belowOf(list: string, cursor: string | undefined): number {
   const [seq] = cursor === undefined ? [] : placeOf(list, cursor, 1)
