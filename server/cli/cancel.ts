@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { CommandIo } from '#server/cli/command.ts'
-import { counted, walkToTheEnd } from '#server/cli/walk-webhook.ts'
+import { counted, walkToTheEnd } from '#server/cli/walk-to-the-end.ts'
 import { withStore } from '#server/cli/with-store.ts'
 import { StartError } from '#server/start-error.ts'
 import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'

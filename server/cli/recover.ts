@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { CommandIo } from '#server/cli/command.ts'
 import { periodHelp, periodOf } from '#server/cli/period.ts'
-import { counted, walkToTheEnd } from '#server/cli/walk-webhook.ts'
+import { counted, walkToTheEnd } from '#server/cli/walk-to-the-end.ts'
 import { withStore } from '#server/cli/with-store.ts'
 import { StartError } from '#server/start-error.ts'
 import { beginReplay, replayStep } from '#server/store/replay-missing.ts'

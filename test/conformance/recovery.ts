@@ -1,7 +1,7 @@
 /** Sending again, replaying, cancelling: in small steps, harmless to repeat, behind what is live. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
-import { takeSteps } from '#server/pipeline/walk.ts'
+import { takeSteps } from '#server/pipeline/take-steps.ts'
 import { type StepOf, walkCursor, walkOf } from '#server/store/bulk.ts'
 import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
 import { countDeliveries, getDelivery } from '#server/store/deliveries.ts'

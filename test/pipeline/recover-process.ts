@@ -1,5 +1,5 @@
 /** Recovers until it is killed, and writes a dot after each step: `node recover-process.ts <database url> <webhook>`. */
-import { takeSteps } from '#server/pipeline/walk.ts'
+import { takeSteps } from '#server/pipeline/take-steps.ts'
 import { openStore } from '#server/store/open-store.ts'
 import { recoverStep } from '#server/store/resend.ts'
 

@@ -1,12 +1,12 @@
 /**
  * Sending again, replaying, cancelling. Work on many rows goes in steps within the request, for some seconds; then the
- * answer has a cursor to go on with (docs/decisions/0009). Nothing runs on unseen, and to ask again is harmless.
+ * answer has a cursor to go on with (docs/decisions/0010). Nothing runs on unseen, and to ask again is harmless.
  */
 import { api, type BulkResult } from '#contracts/api.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Serving, serve } from '#server/http/serve.ts'
-import { takeSteps } from '#server/pipeline/walk.ts'
+import { takeSteps } from '#server/pipeline/take-steps.ts'
 import { type StepOf, walkCursor, walkOf } from '#server/store/bulk.ts'
 import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
 import { getDelivery } from '#server/store/deliveries.ts'

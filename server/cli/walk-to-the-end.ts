@@ -1,5 +1,5 @@
 import type { CommandIo } from '#server/cli/command.ts'
-import { takeSteps } from '#server/pipeline/walk.ts'
+import { takeSteps } from '#server/pipeline/take-steps.ts'
 import { StartError } from '#server/start-error.ts'
 import type { StepOf } from '#server/store/bulk.ts'
 
