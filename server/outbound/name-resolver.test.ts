@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -126,6 +127,30 @@ describe('the files of the system', () => {
     ])
     expect(await askedFor('a.b')).toEqual(['a.b.corp.example'])
     await expect(names.resolve('crm.')).rejects.toMatchObject({ code: 'ENOTFOUND' })
+  })
+})
+
+describe('what DNS does not know', () => {
+  const noHosts = '/nonexistent/hosts'
+  /** A short name that the system knows from its own file, which the resolver is not shown here. */
+  const known = async () =>
+    (await readFile('/etc/hosts', 'utf8'))
+      .split('\n')
+      .flatMap((line) => line.replace(/#.*/, '').trim().split(/\s+/).slice(1))
+      .find((name) => !name.includes('.') && !name.includes('localhost'))
+
+  test('the system is asked for, where the name is short', async ({ skip }) => {
+    const name = await known()
+    if (name === undefined) return skip('the hosts file of this machine names only localhost')
+    await using dns = await startDnsServer(() => ({}))
+    const resolver = createNameResolver({
+      servers: [dns.address],
+      asksSystem: true,
+      hostsFile: noHosts,
+    })
+    const found = await resolver.resolve(name)
+    expect(found).toEqual(await lookup(name, { all: true, order: 'ipv4first' }))
+    expect(dns.questions).toContain(`A ${name}`)
   })
 })
 

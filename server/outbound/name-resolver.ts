@@ -27,6 +27,8 @@ export interface NameResolver {
 export interface NameResolverOptions {
   /** Name servers (`address:port`) instead of those of /etc/resolv.conf. */
   readonly servers?: readonly string[]
+  /** Whether the system is asked for what DNS does not know; so it is unless `servers` are given. */
+  readonly asksSystem?: boolean
   readonly hostsFile?: string
   readonly configFile?: string
 }
@@ -43,6 +45,7 @@ const unknown = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME'])
 
 export function createNameResolver({
   servers,
+  asksSystem = servers === undefined,
   hostsFile = '/etc/hosts',
   configFile = '/etc/resolv.conf',
 }: NameResolverOptions = {}): NameResolver {
@@ -88,7 +91,7 @@ export function createNameResolver({
       return await fromDns(name, absolute)
     } catch (error) {
       const local = !name.includes('.') || name.endsWith('.local')
-      if (!local || servers !== undefined || !unknown.has(codeOf(error))) throw error
+      if (!local || !asksSystem || !unknown.has(codeOf(error))) throw error
       return await fromSystem(name)
     }
   }
