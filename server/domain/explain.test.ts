@@ -139,6 +139,13 @@ describe('without a delivery', () => {
     })
   })
 
+  test('a change of the service says nothing about a trigger that the webhook does not have', () => {
+    expect(given({ triggers: new Set() }, { updatedAt: 7_000 })).toMatchObject({
+      code: 'trigger',
+      byPresentSettings: false,
+    })
+  })
+
   test('the service of the event is gone: its triggers fire nothing', () => {
     expect(explain({ ...none, service: null }).code).toBe('applications_off')
   })

@@ -123,9 +123,11 @@ function explainNone({ event, acceptedAt, webhook, service }: ExplainInput): Exp
     const says = because('webhook_newer', `It was created at ${iso(webhook.createdAt)}.`)
     return { ...says, byPresentSettings: false }
   }
-  const changedAt = Math.max(webhook.updatedAt, service?.updatedAt ?? 0)
-  const changed = changedAt > acceptedAt
   const verdict = match(event, webhook, service?.applicationsEnabled ?? false)
+  // Nothing of the service but its Applications switch decides, and only where it came to that.
+  const byService = verdict.deliver || verdict.because === 'applications_off'
+  const changedAt = Math.max(webhook.updatedAt, byService ? (service?.updatedAt ?? 0) : 0)
+  const changed = changedAt > acceptedAt
   if (verdict.deliver) {
     const reason = changed
       ? because('settings_changed', `The last change was at ${iso(changedAt)}.`)

@@ -279,6 +279,14 @@ describe('exports', () => {
     })
   })
 
+  test('HEAD tells the type and reads nothing', async () => {
+    const headers = { authorization: `Bearer ${server.anna.key}`, accept: 'text/csv' }
+    const response = await fetch(`${server.url}/api/v1/events`, { method: 'HEAD', headers })
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toMatch(/^text\/csv/)
+    expect(response.headers.get('content-disposition')).toBeNull()
+  })
+
   test('a page of an export is refused, and one of another account is empty', async () => {
     const { text } = await get('/deliveries?format=csv&limit=5&cursor=x')
     expect(JSON.parse(text)).toMatchObject({
