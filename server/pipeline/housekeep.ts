@@ -1,6 +1,7 @@
 /** Housekeeping: removes what is older than the retention, in small steps with pauses, so that delivery does not feel it. */
 import { pause } from '#server/pipeline/pause.ts'
 import { pruneIdempotencyKeys } from '#server/store/idempotency-keys.ts'
+import { preparePartitions } from '#server/store/partitions.ts'
 import {
   giveSpaceBack,
   type PruneRequest,
@@ -58,6 +59,8 @@ export async function sweep(
   const deliveries = await walk(store, pruneDeliveries, request, signal)
   // After the deliveries, which the events must outlive.
   const events = await walk(store, pruneEvents, request, signal)
+  // Before the day begins, so that its first event does not wait for a table to be made.
+  await preparePartitions(store, now() + dayMs)
   while (!signal.aborted && (await prunePartitions(store, request))) await pause(pauseMs, signal)
   while (!signal.aborted && (await giveSpaceBack(store, pagesAtOnce))) await pause(pauseMs, signal)
   await pruneIdempotencyKeys(store, now(), rowsAtOnce)

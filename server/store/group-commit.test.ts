@@ -22,6 +22,7 @@ function tracked(fails: (names: readonly string[]) => boolean = () => false) {
     weigh: (item) => item.weight ?? 1,
     maxWeight: 3,
     keyOf: (item) => item.key ?? null,
+    concernsAll: (error) => error instanceof Error && error.message.includes('away'),
     lingerMs: 0,
   })
   const openAll = async () => {
@@ -77,4 +78,17 @@ test('a group that fails is tried one by one: each gets its own answer', async (
   const later = add({ name: 'later' })
   await openAll()
   expect(await later).toBe('later')
+})
+
+test('a fault of everybody is told to everybody at once', async () => {
+  const { add, groups, openAll } = tracked((names) => names.includes('away'))
+  const all = Promise.allSettled(['a', 'b', 'away', 'c'].map((name) => add({ name })))
+  await openAll()
+  expect((await all).map((result) => result.status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'rejected',
+    'rejected',
+  ])
+  expect(groups).toEqual([['a'], ['b', 'away', 'c']])
 })

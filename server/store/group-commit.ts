@@ -20,6 +20,8 @@ interface GroupRules<In, Out> {
   readonly weigh: (item: In) => number
   /** Items with the same key never share a group, and commit in the order in which they came. */
   readonly keyOf?: (item: In) => string | null
+  /** True: the fault is nobody's item, such as a database that is away. Everybody is told, nothing is tried again. */
+  readonly concernsAll?: (error: unknown) => boolean
   /** How long the first item of a group waits for company, ms. */
   readonly lingerMs: number
 }
@@ -61,6 +63,7 @@ export function createGroupCommit<In, Out>(rules: GroupRules<In, Out>): GroupCom
     } catch (error) {
       const [only] = group
       if (group.length === 1) only?.answer.reject(error)
+      else if (rules.concernsAll?.(error)) for (const one of group) one.answer.reject(error)
       else for (const waiting of group) await commitGroup([waiting])
     }
   }

@@ -122,6 +122,10 @@ async function isThere(path: string): Promise<boolean> {
   )
 }
 
+/** Each single try would wait for the connection again. */
+const isAway = (error: unknown): boolean =>
+  error instanceof StoreError && error.code === 'database_unreachable'
+
 function assemble(database: OpenDatabase, secrets: SecretBox): Store {
   const listeners = new Set<() => void>()
   let closing: Promise<void> | null = null
@@ -136,11 +140,13 @@ function assemble(database: OpenDatabase, secrets: SecretBox): Store {
       weigh: (item) => item.events.length + 1,
       maxWeight: groupWeight,
       keyOf: (item) => item.serviceUuid,
+      concernsAll: isAway,
       lingerMs: 0,
     }),
     finishing: createGroupCommit<Finish, boolean>({
       commit: async (items) => await finishTogether(store, items),
       weigh: () => 1,
+      concernsAll: isAway,
       maxWeight: groupWeight,
       lingerMs: finishLingerMs,
     }),

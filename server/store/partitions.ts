@@ -9,7 +9,7 @@
 import type { Transaction } from 'kysely'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Tables } from '#server/store/schema.ts'
-import type { Db } from '#server/store/store.ts'
+import type { Db, Store } from '#server/store/store.ts'
 
 export type Partitioned = (typeof partitioned)[number]
 export const partitioned = ['attempt', 'event_body', 'call_number'] as const
@@ -51,6 +51,13 @@ export async function makePartitions(
     .values({ day })
     .onConflict((c) => c.column('day').doNothing())
     .execute()
+}
+
+/** Makes the tables of the day of that time, in a transaction of its own. */
+export async function preparePartitions(store: Store, time: number): Promise<void> {
+  await store.write
+    .transaction()
+    .execute(async (trx) => await makePartitions(trx, store.facts, dayOf(time)))
 }
 
 /** The days that have tables, oldest first. */

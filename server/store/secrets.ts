@@ -53,7 +53,7 @@ export async function readOrMakeKey(path: string): Promise<Buffer> {
   if (known !== null) return known
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const key = randomBytes(keyBytes)
-  const draft = `${path}.${process.pid}.new`
+  const draft = `${path}.${randomBytes(6).toString('hex')}.new`
   const file = await open(draft, 'wx', 0o600)
   try {
     await file.writeFile(key)
