@@ -24,9 +24,9 @@ const killWithinMs = 700
 
 export async function crash({ quick, tell }: BenchOptions): Promise<BenchResult> {
   await using folder = await scratchFolder()
-  const sqlite = await killed(folder.database('engine'), quick ? 5 : 50, tell)
+  const sqlite = await killed(folder.database('engine'), quick ? 4 : 50, tell)
   await using server = await scratchPostgres()
-  const postgres = await killed(server.database, quick ? 3 : 50, tell)
+  const postgres = await killed(server.database, quick ? 2 : 50, tell)
   const value = sqlite.lost + postgres.lost
   return { name: 'crash', value, unit: 'lost', details: { sqlite, postgres } }
 }

@@ -39,7 +39,14 @@ async function runOne(bench: Bench, quick: boolean): Promise<BenchResult | Error
 
 const { chosen, quick } = wanted()
 const results = new Map<Bench, BenchResult | Error>()
-for (const bench of chosen) results.set(bench, await runOne(bench, quick))
+for (const bench of chosen) {
+  const result = await runOne(bench, quick)
+  results.set(bench, result)
+  // The table has no room for them.
+  if (chosen.length > 1) process.stderr.write(`${JSON.stringify(result)}\n`)
+}
 const [first] = results.values()
-if (results.size > 1) process.stdout.write(tableOf(results))
-else if (!(first instanceof Error)) process.stdout.write(`${JSON.stringify(first)}\n`)
+if (results.size > 1) {
+  process.stdout.write(tableOf(results))
+  if (quick) process.stdout.write('--quick: smaller and shorter, see docs/benchmarks.md.\n')
+} else if (!(first instanceof Error)) process.stdout.write(`${JSON.stringify(first)}\n`)
