@@ -321,6 +321,40 @@ export function runRecoveryConformance(open: OpenTestStore): void {
       })
     })
 
+    test('all of it at the same time as accepting, claiming and finishing: nobody waits for ever, nothing is doubled', async () => {
+      const { id } = await makeWebhook(store, tenant, { concurrency: 50, order: 'strict' })
+      await acceptCalls(0, 60)
+      await giveUpAll(1_000, id)
+      const ever = { since: 0, until: Number.MAX_SAFE_INTEGER }
+      const replay = await beginReplay(store, { accountId: account, webhookId: id, ...ever })
+      if (replay === null) throw new Error('no account')
+      const sent = new Map<string, number>()
+      const deliver = async () => {
+        for (let i = 0; i < 12; i += 1) {
+          const { leases } = await claim(store, 3_000, 10)
+          await Promise.all(leases.map((lease) => succeed(store, lease, 3_000)))
+          for (const { event } of leases) sent.set(event.id, (sent.get(event.id) ?? 0) + 1)
+        }
+      }
+      const steps: readonly StepOf[] = [
+        async (walk, rows) => recoverStep(store, id, ever, walk, rows, 3_000),
+        async (walk, rows) => replayStep(store, replay, walk, rows, 3_000),
+        async (walk, rows) => cancelWaitingStep(store, id, walk, rows, 3_000),
+      ]
+      await Promise.all([
+        deliver(),
+        deliver(),
+        ...steps.map((step) => all(step, 3_000, 5)),
+        ...[60, 70, 80].map((from) => acceptCalls(from, from + 10, 3_000)),
+      ])
+      await deliver()
+      expect([...sent.values()].every((times) => times === 1)).toBe(true)
+      const { delivered, cancelled, ...rest } = await count(id)
+      expect(delivered + cancelled + rest.exhausted + rest.pending).toBe(90)
+      expect(delivered).toBe(sent.size)
+      expect(rest.leased).toBe(0)
+    })
+
     describe('cancel', () => {
       test('everything that waited when it began, in steps; what is under way ends as it does', async () => {
         const { id } = await makeWebhook(store, tenant, { order: 'none' })
