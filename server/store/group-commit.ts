@@ -61,10 +61,15 @@ export function createGroupCommit<In, Out>(rules: GroupRules<In, Out>): GroupCom
         waiting.answer.resolve(results[i] as Out)
       })
     } catch (error) {
-      const [only] = group
-      if (group.length === 1) only?.answer.reject(error)
-      else if (rules.concernsAll?.(error)) for (const one of group) one.answer.reject(error)
-      else for (const waiting of group) await commitGroup([waiting])
+      await failGroup(group, error)
+    }
+  }
+
+  async function failGroup(group: readonly Waiting<In, Out>[], error: unknown): Promise<void> {
+    const final = group.length === 1 || rules.concernsAll?.(error) === true
+    for (const waiting of group) {
+      if (final) waiting.answer.reject(error)
+      else await commitGroup([waiting])
     }
   }
 
