@@ -65,6 +65,7 @@ export async function backlog({ quick, tell }: BenchOptions): Promise<BenchResul
     details: {
       ratio: spreadOf(ratios),
       most_memory_mb: Math.round(memory),
+      memory_at_the_end_mb: await engine.call('memory', undefined),
       pending: accepted,
       drained_per_second: spreadOf(drains.map(speedOf)),
       yardstick_per_second: spreadOf(sticks),

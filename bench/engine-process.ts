@@ -268,6 +268,12 @@ const handlers = {
     const { user, system } = process.cpuUsage()
     return user + system
   },
+  /** Where the memory of the process is, MB (10^6 bytes); the heap is that of the event loop's thread alone. */
+  memory() {
+    const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
+    const mb = (bytes: number) => Math.round(bytes / 1e6)
+    return { now: mb(rss), heap_used: mb(heapUsed), heap: mb(heapTotal), external: mb(external) }
+  },
   fillLog: async (request: FillRequest): Promise<number> => await fillLog(opened(), request),
   /** Resolves when the last one is on disk. */
   async offer({ seconds, perSecond, webhooks }: OfferRequest): Promise<readonly Offered[]> {
