@@ -90,10 +90,11 @@ export type ServiceChange = z.infer<typeof ServiceChange>
 
 export const ServiceStatus = z
   .object({
-    pbx: z
-      .enum(['starting', 'up', 'waiting_for_document', 'down'])
-      .meta({ description: 'A PBX that is down is tried again and again.' }),
-    since: Timestamp,
+    pbx: z.enum(['starting', 'up', 'waiting_for_document', 'down', 'elsewhere']).meta({
+      description:
+        'A PBX that is down is tried again and again. Elsewhere: another node runs it, or none yet; the one whose /readyz lists the service can tell.',
+    }),
+    since: Timestamp.nullable().meta({ description: 'Null: elsewhere.' }),
     reason: z.string().nullable().meta({ description: 'Why it is down.' }),
     document: z
       .object({

@@ -3,7 +3,7 @@ import { access, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Service } from '#contracts/service.ts'
+import type { Service, ShownService } from '#contracts/service.ts'
 import { checkNothingLost, endedCalls, eventsOf } from '#test/asterisk/arrivals.ts'
 import { allDelivered, createService, createWebhook, newSecret } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls, explainRepeats } from '#test/chaos/account-for.ts'
@@ -98,6 +98,10 @@ test('three at once: one captures; killed, another goes on; nothing is lost and 
     expect(owners).toHaveLength(1)
     const [owner] = owners
     if (owner === undefined) throw new Error('no owner')
+    for (const node of nodes) {
+      const { status } = await node.api<ShownService>('GET', `/services/${service.uuid}`)
+      expect(status.pbx).toBe(node === owner ? 'up' : 'elsewhere')
+    }
     killedAt.push(performance.now())
     await owner.kill()
     const rest = nodes.filter((node) => node !== owner)

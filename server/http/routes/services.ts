@@ -36,11 +36,12 @@ function statusOf(deps: RouteDeps, { uuid, connection }: Service): ServiceStatus
   const agent = connection.kind === 'asterisk_agent' ? (deps.agents.state(uuid) ?? absent) : null
   const state = deps.pbxState(uuid)
   const test_calls = deps.takesTestCalls(uuid)
-  if (state === null)
-    return {
-      ...{ pbx: 'starting', since: isoOf(deps.now()), reason: null, document: null },
-      ...{ agent, test_calls },
-    }
+  if (state === null) {
+    const unknown = { reason: null, document: null, agent, test_calls }
+    return deps.store.facts.singleProcess
+      ? { pbx: 'starting', since: isoOf(deps.now()), ...unknown }
+      : { pbx: 'elsewhere', since: null, ...unknown }
+  }
   const { is, since, because, document } = state
   return {
     pbx: is,
