@@ -28,7 +28,7 @@ test('bad receivers: each is called what it is, and the good one hears all in ti
   const world = parts.use(
     await startWorld([
       { url: good.url, secret },
-      ...bad.map(({ name, url }) => ({ name, url, retries: 0, timeout_seconds: 1 })),
+      ...bad.map(({ name, url }) => ({ name, url, retries: 0, timeout_seconds: 3 })),
     ]),
   )
   const { offhook, webhooks } = world
