@@ -394,7 +394,10 @@ async function spend(
   const counts = new Map(taken.map(({ lane, deliveries }) => [lane.id, deliveries.length]))
   const rows = wanted.flatMap(({ lane, bucket }) => {
     if (bucket === null) return []
-    const left = takenFrom(bucket, counts.get(lane.id) ?? 0)
+    const count = counts.get(lane.id)
+    // The claim was full before its turn came: it keeps its place in the line.
+    if (count === undefined && roomIn(bucket) > 0) return []
+    const left = takenFrom(bucket, count ?? 0)
     const next = nextRequestAt(left)
     return [{ webhook: lane.id, tokens: left.tokens, at: left.at, next }]
   })
