@@ -1,4 +1,4 @@
-import { type Event, type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
+import { type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
 import type { Webhook } from '#contracts/webhook.ts'
 
 /** What decides whether an event fires a webhook. */
@@ -9,6 +9,13 @@ export interface MatchingWebhook {
   readonly triggers: ReadonlySet<EventType>
   readonly enabled: boolean
   readonly disabledReason: Webhook['disabled_reason']
+}
+
+/** What of an event decides; every event has it. */
+export interface MatchedEvent {
+  readonly type: EventType
+  readonly service: { readonly uuid: string } | null
+  readonly webhook?: { readonly id: string }
 }
 
 /** Why an event does not fire a webhook. */
@@ -41,7 +48,7 @@ const no = (because: MismatchCode): Match => ({ deliver: false, because, says: s
  * nobody decided to do without them. One that a user disabled gets none.
  */
 export function match(
-  event: Pick<Event, 'type' | 'service'> & { readonly webhook?: { readonly id: string } },
+  event: MatchedEvent,
   webhook: MatchingWebhook,
   applicationsEnabled: boolean,
 ): Match {

@@ -1,14 +1,19 @@
 /**
  * The deliverer: claims what is due, sends it, writes down what came of it.
  *
- *   claim (up to 64, leased) ──> attempt (one HTTP request each, side by side) ──> finish (batched commit)
- *     ^                                                                               │
- *     └── woken by: an event accepted, a lane freed, the next due time, a second passed
+ *   accept (leased at once) ──┬──> line (memory) ──> attempt (one HTTP request each, side by side) ──> finish (shared
+ *   claim (what waited) ───────┘                       └── over: the next of its lane goes                    commit)
+ *     ^
+ *     └── woken by: a delivery or a lane that is due, the next due time, a second passed
+ *
+ * Where this process is alone on the database, a quick webhook has more leased than it has slots (`pace.ts`): the next
+ * request goes as soon as one is over, and not after a commit and a claim.
  *
  * What happens when: kill -9: the leases are returned at the next start, and the same `webhook-id` goes out again.
- * Disk full: outcomes wait in their slots and are written when there is space; nothing new is claimed meanwhile, since
- * a claim is a write too. A slow receiver: takes the slots of its own lane only. Many failing receivers: share half of all slots, so
- * that the healthy ones have the other. Clock set back or ahead: see `steady-clock.ts`.
+ * Disk full: outcomes wait and are written when there is space; nothing new is claimed meanwhile, since a claim is a
+ * write too. A slow receiver: takes the slots of its own lane only. Many failing receivers: share half of all slots, so
+ * that the healthy ones have the other. A webhook that is disabled, changed or deleted: what is ahead of its slots goes
+ * out within two seconds, or back. Clock set back or ahead: see `steady-clock.ts`.
  */
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { nextState } from '#server/domain/next-state.ts'
@@ -18,10 +23,12 @@ import { signatureHeaders } from '#server/domain/sign.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
 import { plainIdentity } from '#server/outbound/tls-identity.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
+import { createLine, type Line } from '#server/pipeline/line.ts'
 import { retryUntil } from '#server/pipeline/retry-until.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
-import { type Claim, claimDue, type Lease } from '#server/store/claim.ts'
+import { claimDue, type Lease } from '#server/store/claim.ts'
+import type { Courier } from '#server/store/commit.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
 import { reapAtStart, reapLeases, returnLeases } from '#server/store/reap.ts'
 import type { Store } from '#server/store/store.ts'
@@ -47,8 +54,8 @@ export interface DeliverDeps {
   readonly now: () => number
 }
 
-/** Enough to share a commit among; small enough that a claim takes a few milliseconds. */
-const claimAtOnce = 64
+/** Small enough that a claim takes a few milliseconds. */
+const claimAtOnce = 256
 /** The loop looks at the clock at least this often: a machine that slept, a clock that was set. */
 const longestWaitMs = 1_000
 const reapEveryMs = 10_000
@@ -56,11 +63,28 @@ const reapEveryMs = 10_000
 const passedOverMs = 5
 /** Our own failures (no file descriptors left) pass; each try costs little. */
 const ownFailurePauseMs = 5_000
+/** Deliveries in memory beside those under way; about 3 MB of them, as events are. */
+const mostAhead = 2_048
+/** And no more of them than that, where events are large. */
+const mostBytes = 16 * 1024 * 1024
+/** Of one webhook: no more than a quick receiver takes in the time of two commits. */
+const mostAheadOfOne = 256
+/** What has waited so long in memory goes back: its webhook may have been changed or disabled since. */
+const longestAheadMs = 2_000
 
 interface Deliverer {
   readonly deps: DeliverDeps
   readonly now: () => number
-  readonly underWay: Map<Lease, Promise<void>>
+  /** All that is leased to this process and not written down, with what will have been done with it. */
+  readonly leased: Map<Lease, Promise<void> | null>
+  readonly line: Line
+  /** Bytes of the bodies of all that is leased. */
+  bytes: number
+  /** From when on a claim may find something, epoch milliseconds. */
+  lookAt: number
+  /** A claim found no room; what ends next rings. */
+  full: boolean
+  readonly ring: () => void
   readonly secrets: Map<string, readonly string[]>
   readonly identities: TlsIdentities
   readonly signal: AbortSignal
@@ -68,87 +92,156 @@ interface Deliverer {
 
 /** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
 export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promise<void> {
+  const doorbell = createDoorbell()
   const deliverer: Deliverer = {
     deps,
     now: steadyClock(deps.now, () => performance.now()),
-    underWay: new Map(),
+    leased: new Map(),
+    line: createLine(deps.maxInFlight, (lease) => start(deliverer, lease)),
+    bytes: 0,
+    lookAt: 0,
+    full: false,
+    ring: doorbell.ring,
     secrets: new Map(),
     identities: createTlsIdentities(deps.store),
     signal,
   }
-  const doorbell = createDoorbell()
-  const forget = deps.store.onDue(doorbell.ring)
+  const forget = deps.store.onDue((from) => {
+    if (from >= deliverer.lookAt) return
+    deliverer.lookAt = from
+    doorbell.ring()
+  })
   let reapAt = 0
+  let pollAt = 0
   while (!signal.aborted) {
     try {
       if (performance.now() >= reapAt) {
         await reap(deliverer, reapAt === 0)
+        // Not before: what is leased then would be taken for what a dead process left.
+        deps.store.courier ??= courierOf(deliverer)
         reapAt = performance.now() + reapEveryMs
       }
-      const waitMs = await claimAndStart(deliverer)
-      if (waitMs > 0) await doorbell.wait(waitMs, signal)
+      await giveBack(deliverer, deliverer.line.takeBackOlder(deliverer.now() - longestAheadMs))
+      if (deliverer.lookAt <= deliverer.now() || performance.now() >= pollAt) {
+        await claimMore(deliverer)
+        pollAt = performance.now() + longestWaitMs
+      }
+      const waitMs = deliverer.full ? longestWaitMs : deliverer.lookAt - deliverer.now()
+      if (waitMs > 0) await doorbell.wait(Math.min(waitMs, longestWaitMs), signal)
     } catch (error) {
       deps.log.error({ err: error }, 'deliver: the database refused, trying again')
+      deliverer.lookAt = 0
       await doorbell.wait(longestWaitMs, signal)
     }
   }
   forget()
+  deps.store.courier = null
   await drain(deliverer)
 }
 
-async function reap({ deps, now, underWay }: Deliverer, first: boolean): Promise<void> {
+async function reap({ deps, now, leased }: Deliverer, first: boolean): Promise<void> {
   const returned = first
     ? await reapAtStart(deps.store, now())
-    : await reapLeases(deps.store, [...underWay.keys()], now())
+    : await reapLeases(deps.store, [...leased.keys()], now())
   if (returned > 0)
     deps.log.warn({ deliveries: returned }, 'deliver: leases without a process returned')
 }
 
-/** Returns for how many milliseconds there is nothing to claim; 0: there may be more right now. */
-async function claimAndStart(deliverer: Deliverer): Promise<number> {
-  const { deps, now, underWay } = deliverer
-  const free = deps.maxInFlight - underWay.size
-  // A slot that becomes free rings.
-  if (free <= 0) return longestWaitMs
-  const limit = Math.min(free, claimAtOnce)
-  const failing = [...underWay.keys()].filter((lease) => lease.webhook.failing).length
-  const failingLimit = Math.max(0, Math.ceil(deps.maxInFlight / 2) - failing)
-  const claim = await claimDue(deps.store, { now: now(), limit, failingLimit })
-  for (const lease of claim.leases) start(deliverer, lease)
-  return waitOf(claim, now())
+/** How many more deliveries may be leased, and how many of them for one webhook beyond its room. */
+function roomOf({ deps, leased, line, bytes }: Deliverer): { limit: number; ahead: number } {
+  // Where other processes send to the same webhooks, a lane's counter is all that keeps them to its concurrency.
+  if (!deps.store.facts.singleProcess) return { limit: deps.maxInFlight - leased.size, ahead: 0 }
+  const spare = bytes < mostBytes ? Math.max(0, mostAhead - line.waiting()) : 0
+  // The fuller it is, the less for one: new webhooks find room too.
+  const ahead = Math.min(mostAheadOfOne, Math.floor(spare / 8))
+  return { limit: deps.maxInFlight + mostAhead - leased.size, ahead }
 }
 
-function waitOf({ nextDue, leases }: Claim, now: number): number {
-  if (nextDue === null) return longestWaitMs
-  const least = leases.length === 0 ? passedOverMs : 0
-  return Math.min(Math.max(nextDue - now, least), longestWaitMs)
+function courierOf(deliverer: Deliverer): Courier {
+  return {
+    room: () => roomOf(deliverer),
+    take(leases) {
+      hold(deliverer, leases)
+      // The drain has been, or will not see it.
+      if (deliverer.signal.aborted) void giveBack(deliverer, deliverer.line.takeBackOlder(Infinity))
+    },
+  }
+}
+
+async function claimMore(deliverer: Deliverer): Promise<void> {
+  const { deps, now, leased } = deliverer
+  const { limit, ahead } = roomOf(deliverer)
+  deliverer.full = limit <= 0
+  if (deliverer.full) return
+  deliverer.lookAt = Number.POSITIVE_INFINITY
+  const failing = [...leased.keys()].filter((lease) => lease.webhook.failing).length
+  const { leases, nextDue } = await claimDue(deps.store, {
+    now: now(),
+    limit: Math.min(limit, claimAtOnce),
+    failingLimit: Math.max(0, Math.ceil(deps.maxInFlight / 2) - failing),
+    ahead,
+  })
+  if (nextDue !== null) {
+    const least = leases.length === 0 ? now() + passedOverMs : 0
+    deliverer.lookAt = Math.min(deliverer.lookAt, Math.max(nextDue, least))
+  }
+  hold(deliverer, leases)
+}
+
+function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
+  for (const lease of leases) {
+    deliverer.leased.set(lease, null)
+    deliverer.bytes += lease.event.body.length
+  }
+  deliverer.line.add(leases, deliverer.now())
+}
+
+/** The lease is not this process's any more. */
+function release(deliverer: Deliverer, lease: Lease): void {
+  if (!deliverer.leased.delete(lease)) return
+  deliverer.bytes -= lease.event.body.length
+  if (!deliverer.full) return
+  deliverer.full = false
+  deliverer.lookAt = 0
+  deliverer.ring()
+}
+
+/** Returns what was leased ahead and not sent. */
+async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise<void> {
+  if (leases.length === 0) return
+  const { deps, now } = deliverer
+  for (const lease of leases) release(deliverer, lease)
+  try {
+    await returnLeases(deps.store, leases, now(), null)
+  } catch (error) {
+    // They run out, and are returned then.
+    const facts = { err: error, deliveries: leases.length }
+    deps.log.error(facts, 'deliver: leases cannot be returned')
+  }
 }
 
 function start(deliverer: Deliverer, lease: Lease): void {
-  const { deps, underWay } = deliverer
-  const work = deliver(deliverer, lease).catch((error: unknown) => {
-    deps.log.error(
-      { err: error, event: lease.event.id },
-      'deliver: an attempt was not written down',
-    )
-  })
-  underWay.set(
-    lease,
-    work.finally(() => {
-      underWay.delete(lease)
-      deps.store.ringDue()
-    }),
-  )
+  const { deps, leased } = deliverer
+  const work = deliver(deliverer, lease)
+    .catch((error: unknown) => {
+      const facts = { err: error, event: lease.event.id }
+      deps.log.error(facts, 'deliver: an attempt was not written down')
+    })
+    .finally(() => release(deliverer, lease))
+  leased.set(lease, work)
 }
 
 async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
-  const { deps, now, signal } = deliverer
+  const { deps, now, line, signal } = deliverer
   const startedAt = deps.now()
   const made = await attempt(deliverer, lease, startedAt)
+  line.ended(lease)
   if (made === null) return
   const { request, outcome } = made
-  const number = lease.attempts + 1
   const { retries, id: webhookId } = lease.webhook
+  // What its receiver takes is not as quick any more: the rest of it is for the lane to rule.
+  if (!outcome.ok) void giveBack(deliverer, line.takeBack(webhookId))
+  const number = lease.attempts + 1
   const at = now()
   const finish: Finish = {
     deliverySeq: lease.deliverySeq,
@@ -251,12 +344,14 @@ function signingSecrets(
   return opened
 }
 
-async function drain({ deps, now, underWay }: Deliverer): Promise<void> {
+async function drain(deliverer: Deliverer): Promise<void> {
+  const { deps, now, leased, line } = deliverer
+  await giveBack(deliverer, line.takeBackOlder(Infinity))
   const time = Promise.withResolvers<void>()
   const timer = setTimeout(time.resolve, deps.stopMs)
-  await Promise.race([Promise.allSettled(underWay.values()), time.promise])
+  await Promise.race([Promise.allSettled(leased.values()), time.promise])
   clearTimeout(timer)
-  const left = [...underWay.keys()]
+  const left = [...leased.keys()]
   if (left.length === 0) return
   deps.log.warn({ deliveries: left.length }, 'deliver: requests were not over, they are sent again')
   await returnLeases(deps.store, left, now(), null)

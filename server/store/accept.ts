@@ -1,10 +1,17 @@
 import { sql } from 'kysely'
-import type { Event } from '#contracts/events/catalogue.ts'
+import type { Event, EventType } from '#contracts/events/catalogue.ts'
+import { numberKeysOf } from '#server/domain/events/number-keys.ts'
+import type { MatchedEvent } from '#server/domain/match.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
 import type { Batch } from '#server/store/batch.ts'
-import { callsBegunBy, insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
-import { lockLanes } from '#server/store/lanes.ts'
+import { insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
+import {
+  type Handover,
+  insertDeliveries,
+  type Lead,
+  type NewDelivery,
+} from '#server/store/new-deliveries.ts'
 import { type Fence, holdFences } from '#server/store/ownerships.ts'
 import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -38,22 +45,50 @@ export interface Accepted {
   readonly deliveries: number
 }
 
+/** An event as it is stored, and what decides whom it fires: all that the thread of the database needs of it. */
+export interface NewEvent {
+  readonly id: string
+  readonly type: EventType
+  readonly serviceUuid: string | null
+  readonly callUuid: string | null
+  /** Epoch milliseconds. */
+  readonly occurredAt: number
+  /** The webhook that it speaks of. */
+  readonly aboutWebhook: string | null
+  /** The keys of the call's numbers, where it is the call's first event. */
+  readonly beginsCall: readonly string[] | null
+  readonly body: string
+}
+
+export interface NewAcceptance extends Omit<Acceptance, 'events'> {
+  readonly events: readonly NewEvent[]
+}
+
+/** Flat, so that it costs little to send to another thread. */
+export function newAcceptance({ events, ...rest }: Acceptance): NewAcceptance {
+  return { ...rest, events: events.map(newEvent) }
+}
+
+function newEvent(event: Event): NewEvent {
+  return {
+    id: event.id,
+    type: event.type,
+    serviceUuid: event.service?.uuid ?? null,
+    callUuid: 'call' in event ? event.call.uuid : null,
+    occurredAt: Date.parse(event.occurred_at),
+    aboutWebhook: 'webhook' in event ? event.webhook.id : null,
+    beginsCall: 'call' in event && event.sequence === 1 ? numberKeysOf(event.call) : null,
+    body: nativeBody(event),
+  }
+}
+
 /**
  * Commits events, their deliveries, open calls and cursor in ONE durable transaction, shared with whoever else
  * accepts at the moment. Throws StoreError `service_gone` when the service or account has been deleted,
  * `capture_taken_over` when the PBX has another owner, `storage_full` and the like when nothing could be written.
  */
 export async function acceptEvents(store: Store, acceptance: Acceptance): Promise<Accepted> {
-  return await store.accepting.add(acceptance)
-}
-
-export async function acceptTogether(
-  store: Pick<Store, 'transact' | 'ringDue'>,
-  acceptances: readonly Acceptance[],
-): Promise<readonly Accepted[]> {
-  const accepted = await store.transact('accept', 'durable', acceptances)
-  if (accepted.some((a) => a.deliveries > 0)) store.ringDue()
-  return accepted
+  return await store.accepting.add(newAcceptance(acceptance))
 }
 
 interface NewBody {
@@ -62,22 +97,29 @@ interface NewBody {
   readonly body: string
 }
 
-interface NewDelivery {
-  readonly account: string
-  readonly webhook: string
-  readonly event: number
-  readonly day: number
-  readonly call: string | null
-  readonly due: number
-  readonly now: number
+/** What came of acceptances, in their order, and the deliveries among it that were leased at once. */
+export interface AcceptedTogether {
+  readonly accepted: readonly Accepted[]
+  readonly handovers: readonly Handover[]
 }
 
-/** The transaction of `acceptEvents`; also a part of others. */
+/** A part of another transaction; its deliveries wait to be claimed. */
 export async function acceptInto(
   trx: Trx,
   context: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<readonly Accepted[]> {
+  const { accepted } = await acceptNew(trx, context, acceptances.map(newAcceptance), null)
+  return accepted
+}
+
+/** The transaction of `acceptEvents`. `lead`: what may be leased at once; null: nothing. */
+export async function acceptNew(
+  trx: Trx,
+  context: ProcedureContext,
+  acceptances: readonly NewAcceptance[],
+  lead: Lead | null,
+): Promise<AcceptedTogether> {
   const fired = await fireAll(trx, context, acceptances)
   await holdFences(trx, context.facts, acceptances)
   const numbers = await insertEvents(trx, context, acceptances)
@@ -92,19 +134,13 @@ export async function acceptInto(
       if (number === undefined) return
       // The same event twice among these: the first one made it.
       numbers.delete(event.id)
-      bodies.push({ event: number, day, body: nativeBody(event) })
-      const call = 'call' in event ? event.call.uuid : null
-      calls.push(...callsBegunBy(event, { accountId, day, seq: number }))
+      bodies.push({ event: number, day, body: event.body })
+      if (event.beginsCall !== null) {
+        calls.push({ accountId, day, firstEvent: number, keys: event.beginsCall })
+      }
       for (const webhook of fired[i]?.[j] ?? []) {
-        deliveries.push({
-          account: accountId,
-          webhook: webhook.id,
-          event: number,
-          day,
-          call: webhook.ordered ? call : null,
-          due: now + webhook.delayMs,
-          now,
-        })
+        const call = webhook.order === 'none' ? null : event.callUuid
+        deliveries.push({ accountId, webhook, event: number, day, call, now, from: [i, j] })
       }
     })
     const fresh = bodies.length - before.events
@@ -116,16 +152,17 @@ export async function acceptInto(
   })
   if (bodies.length > 0) await insertBodies(trx, context, bodies)
   await insertCallNumbers(trx, context, calls)
-  if (deliveries.length > 0) await insertDeliveries(trx, context, deliveries)
+  const handovers =
+    deliveries.length > 0 ? await insertDeliveries(trx, context, deliveries, lead) : []
   await storeCaptures(trx, context, acceptances)
-  return accepted
+  return { accepted, handovers }
 }
 
 /** For each acceptance, for each of its events: the webhooks that it fires. */
 async function fireAll(
   trx: Trx,
   { matching: cache }: ProcedureContext,
-  acceptances: readonly Acceptance[],
+  acceptances: readonly NewAcceptance[],
 ): Promise<readonly (readonly (readonly StoredMatching[])[])[]> {
   const fired: (readonly StoredMatching[])[][] = []
   for (const { accountId, serviceUuid, events } of acceptances) {
@@ -133,9 +170,16 @@ async function fireAll(
     if (matching === null || (serviceUuid !== null && !matching.services.has(serviceUuid))) {
       throw new StoreError('service_gone', `The service ${serviceUuid ?? accountId} was deleted.`)
     }
-    fired.push(events.map((event) => firedBy(event, matching)))
+    fired.push(events.map((event) => firedBy(matched(event), matching)))
   }
   return fired
+}
+
+function matched({ type, serviceUuid, aboutWebhook }: NewEvent): MatchedEvent {
+  const service = serviceUuid === null ? null : { uuid: serviceUuid }
+  return aboutWebhook === null
+    ? { type, service }
+    : { type, service, webhook: { id: aboutWebhook } }
 }
 
 const insertEvent: Batch = {
@@ -161,16 +205,16 @@ const insertEvent: Batch = {
 async function insertEvents(
   trx: Trx,
   { batch }: ProcedureContext,
-  acceptances: readonly Acceptance[],
+  acceptances: readonly NewAcceptance[],
 ): Promise<Map<string, number>> {
   const rows = acceptances.flatMap(({ accountId, events, now }) =>
     events.map((event) => [
       event.id,
       accountId,
-      event.service?.uuid ?? null,
+      event.serviceUuid,
       event.type,
-      'call' in event ? event.call.uuid : null,
-      Date.parse(event.occurred_at),
+      event.callUuid,
+      event.occurredAt,
       now,
     ]),
   )
@@ -201,59 +245,10 @@ async function insertBodies(
   }
 }
 
-const insertDelivery: Batch = {
-  columns: {
-    account: 'text',
-    webhook: 'text',
-    event: 'bigint',
-    day: 'integer',
-    call: 'text',
-    due: 'bigint',
-    now: 'bigint',
-  },
-  statement: (of, from) => `
-    insert into delivery
-      (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
-       created_at)
-    select ${of('account')}, ${of('webhook')}, ${of('event')}, ${of('day')}, ${of('call')},
-      'pending', 0, ${of('due')}, 0, ${of('now')}
-    ${from}`,
-}
-
-/** In the order of the events: `delivery.seq` is what the order within a call goes by. */
-async function insertDeliveries(
-  trx: Trx,
-  { facts, batch }: ProcedureContext,
-  deliveries: readonly NewDelivery[],
-): Promise<void> {
-  const rows = deliveries.map((d) => [d.account, d.webhook, d.event, d.day, d.call, d.due, d.now])
-  await batch(trx, insertDelivery, rows)
-
-  const due = new Map<string, number>()
-  for (const d of deliveries) due.set(d.webhook, Math.min(d.due, due.get(d.webhook) ?? d.due))
-  // In one order everywhere, so that two nodes never wait for each other's lanes.
-  const lanes = [...due].sort().map(([webhook, at]) => ({ webhook, due: at }))
-  await lockLanes(
-    trx,
-    facts,
-    lanes.map(({ webhook }) => webhook),
-  )
-  // An open breaker: not before its pause is over, or the claim would look at the lane again and again.
-  await sql`
-    update lane set next_due = case when lane.breaker = 'open' and lane.breaker_until > e.due
-      then lane.breaker_until else e.due end
-    from (
-      select r.value ->> 'webhook' as webhook, cast(r.value ->> 'due' as bigint) as due
-      from ${facts.rowsOf(JSON.stringify(lanes), 'r')}
-    ) as e
-    where lane.webhook_id = e.webhook and lane.held = 0
-      and (lane.next_due is null or lane.next_due > e.due)`.execute(trx)
-}
-
 async function storeCaptures(
   trx: Trx,
   { facts }: ProcedureContext,
-  acceptances: readonly Acceptance[],
+  acceptances: readonly NewAcceptance[],
 ): Promise<void> {
   const gone: object[] = []
   const put: object[] = []

@@ -4,8 +4,6 @@
  * the middle of a tree, and all events of a call are found by its UUID.
  */
 import { sql } from 'kysely'
-import type { Event } from '#contracts/events/catalogue.ts'
-import { numberKeysOf } from '#server/domain/events/number-keys.ts'
 import type { Batch } from '#server/store/batch.ts'
 import type { Place } from '#server/store/page.ts'
 import { type Partitioned, partitionDays, partitionName } from '#server/store/partitions.ts'
@@ -21,19 +19,6 @@ export interface NewCall {
   /** The number of its first event. */
   readonly firstEvent: number
   readonly keys: readonly string[]
-}
-
-/** The call whose first event it is; none where it is another event. */
-export function callsBegunBy(
-  event: Event,
-  {
-    accountId,
-    day,
-    seq,
-  }: { readonly accountId: string; readonly day: number; readonly seq: number },
-): readonly NewCall[] {
-  if (!('call' in event) || event.sequence !== 1) return []
-  return [{ accountId, day, firstEvent: seq, keys: numberKeysOf(event.call) }]
 }
 
 const insertNumber = (day: number): Batch => ({

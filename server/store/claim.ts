@@ -26,7 +26,8 @@ import {
   takenFrom,
 } from '#server/domain/rate-limit.ts'
 import type { Batch } from '#server/store/batch.ts'
-import { earliestDue, hasRoom } from '#server/store/lanes.ts'
+import { earliestDue, hasRoom, leaseEnd, tlsVersion } from '#server/store/lanes.ts'
+import { aheadOf } from '#server/store/pace.ts'
 import { bodyIn, readBodies } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
@@ -38,6 +39,12 @@ export interface ClaimRequest {
   readonly limit: number
   /** How many of them may belong to webhooks whose last attempt failed: these share a part of all slots. */
   readonly failingLimit: number
+  /**
+   * How many deliveries more than its room a lane may get, at most, for a caller that keeps to its concurrency and to
+   * the order of its calls itself (`pipeline/line.ts`), and that is alone on the database. 0 or absent: none, and the
+   * order is kept here.
+   */
+  readonly ahead?: number
 }
 
 /** What the deliverer needs of a webhook; read with the claim, so that a change counts from the next claim on. */
@@ -46,6 +53,8 @@ export interface ClaimedWebhook {
   readonly url: string
   readonly retries: number
   readonly timeoutMs: number
+  /** Requests that may be under way to it at the same time. */
+  readonly concurrency: number
   /** For `readSigningSecrets`. */
   readonly sealedSecrets: string
   /** Version of its TLS identity (`tls-identities.ts`); null: the usual one. */
@@ -64,6 +73,8 @@ export interface Lease {
   readonly event: { readonly id: string; readonly type: EventType; readonly body: string }
   /** The day whose partitions hold the event's body and the attempts. */
   readonly eventDay: number
+  /** What has the same goes one after the other: the first tries of a call; null: it has to wait for none. */
+  readonly call: string | null
   /** Attempts made so far, and those of them since it was last sent again. */
   readonly attempts: number
   readonly roundAttempts: number
@@ -77,8 +88,6 @@ export interface Claim {
   readonly nextDue: number | null
 }
 
-/** How long a lease outlives the deadline of its request: time for recording what came of it. */
-const leaseSpareMs = 30_000
 /** Lanes looked at in one claim; more of them make the statement long, not the round fairer. */
 const lanesAtOnce = 32
 /** What a lane gets at least, so that a busy one is not visited for every single delivery. */
@@ -87,6 +96,7 @@ const leastShare = 4
 interface Lane {
   readonly id: string
   readonly room: number
+  readonly concurrency: number
   readonly failures: number
   readonly url: string
   readonly retries: number
@@ -110,6 +120,7 @@ interface Candidate {
   readonly resends: number
   readonly event_seq: number
   readonly event_day: number
+  readonly call_uuid: string | null
   readonly event_id: string
   readonly event_type: EventType
 }
@@ -130,9 +141,9 @@ export async function claimInto(
   const wanted = lanes.map((lane): Wanted => {
     const bucket = bucketOf(lane, request.now)
     const rate = bucket === null ? Number.POSITIVE_INFINITY : roomIn(bucket)
-    return { lane, bucket, limit: Math.min(lane.room, share, rate) }
+    return { lane, bucket, limit: Math.min(roomOf(lane, context, request), share, rate) }
   })
-  const candidates = await findDue(trx, wanted, request.now)
+  const candidates = await findDue(trx, wanted, request)
   const taken = choose(wanted, candidates, request)
   const claimId = newClaimId(context)
   const bodies = await readBodies(
@@ -161,7 +172,7 @@ export async function nextDueAt(store: Store): Promise<number | null> {
   return await nextDueIn(store.read, { failingLimit: 1 })
 }
 
-async function nextDueIn(
+export async function nextDueIn(
   db: Db,
   { failingLimit }: Pick<ClaimRequest, 'failingLimit'>,
 ): Promise<number | null> {
@@ -179,13 +190,11 @@ async function dueLanes(
   { now, limit, failingLimit }: ClaimRequest,
 ): Promise<readonly Lane[]> {
   const rows = await sql<Lane>`
-    select lane.webhook_id as id, lane.failures, lane.breaker,
+    select lane.webhook_id as id, lane.max_in_flight as concurrency, lane.failures, lane.breaker,
       case when lane.breaker = 'closed' then lane.max_in_flight - lane.in_flight else 1 end as room,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
       w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
-      case when a.authorities_version is null and w.client_certificate_version is null then null
-        else coalesce(a.authorities_version, '') || ' ' || coalesce(w.client_certificate_version, '')
-      end as tls_version
+      ${tlsVersion} as tls_version
     from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id
     where lane.next_due is not null and lane.next_due <= ${now}
       and ${hasRoom}
@@ -194,6 +203,13 @@ async function dueLanes(
     limit ${Math.min(limit, lanesAtOnce)}
     ${facts.lockRows('lane')}`.execute(trx)
   return rows.rows
+}
+
+/** Ahead goes only what nothing can stop but a failure: of a lane that is well and not limited. */
+function roomOf(lane: Lane, { pace }: ProcedureContext, { ahead = 0 }: ClaimRequest): number {
+  const well = lane.failures === 0 && lane.breaker === 'closed' && lane.rate_per_second === null
+  if (ahead === 0 || !well || lane.delivery_order === 'strict') return lane.room
+  return lane.room + aheadOf(pace, lane.id, lane.concurrency, ahead)
 }
 
 interface Wanted {
@@ -215,21 +231,22 @@ function bucketOf(lane: Lane, now: number): Bucket | null {
 async function findDue(
   trx: Trx,
   wanted: readonly Wanted[],
-  now: number,
+  { now, ahead = 0 }: ClaimRequest,
 ): Promise<readonly Candidate[]> {
   const open = wanted.filter(({ limit }) => limit > 0)
   if (open.length === 0) return []
+  // Ahead go first tries only: what is live and comes next must not find a line of what is sent again.
   const arms = open.flatMap(({ lane, limit }) => [
     sql`select * from (
       select ${candidate} from delivery as d
       where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 0 and d.due_at <= ${now}
-        ${inOrder(lane, 0)}
+        ${inOrder(lane, 0, ahead > 0)}
       order by d.due_at, d.seq limit ${limit}) as first_tries`,
     sql`select * from (
       select ${candidate} from delivery as d
       where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 1 and d.due_at <= ${now}
-        ${inOrder(lane, 1)}
-      order by d.due_at, d.seq limit ${limit}) as later`,
+        ${inOrder(lane, 1, ahead > 0)}
+      order by d.due_at, d.seq limit ${Math.min(limit, lane.room)}) as later`,
   ])
   const found = await sql<Candidate>`
     select c.*, event.id as event_id, event.type as event_type
@@ -239,12 +256,16 @@ async function findDue(
 }
 
 const candidate = sql`d.seq, d.webhook_id, d.turn, d.attempts, d.round_attempts, d.resends,
-  d.event_seq, d.event_day`
+  d.event_seq, d.event_day, d.call_uuid`
 
 /** Which deliveries of a call may go, as a condition on `d`. */
-function inOrder({ delivery_order, on_exhausted }: Lane, turn: 0 | 1): RawBuilder<unknown> {
+function inOrder(
+  { delivery_order, on_exhausted }: Lane,
+  turn: 0 | 1,
+  ahead: boolean,
+): RawBuilder<unknown> {
   if (delivery_order === 'none') return sql``
-  if (delivery_order === 'first_try') return firstOfItsCall(turn)
+  if (delivery_order === 'first_try') return ahead ? noneIsPutOff(turn) : firstOfItsCall(turn)
   return on_exhausted === 'block' ? sql`${headOfItsCall} ${nothingGivenUp}` : headOfItsCall
 }
 
@@ -279,6 +300,19 @@ const nothingGivenUp: RawBuilder<unknown> = sql`
       and earlier.call_uuid is not null
       and earlier.state = 'exhausted'
       and earlier.seq < d.seq))`
+
+/**
+ * The same for a caller that lets the first tries of a call wait for each other itself: it has those that are leased,
+ * and those before this one are taken with it, except where an earlier one was put off.
+ */
+const noneIsPutOff = (turn: 0 | 1): RawBuilder<unknown> => sql`
+  and (d.call_uuid is null or d.round_attempts > 0 or not exists (
+    select 1 from delivery as earlier
+    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
+      and earlier.call_uuid is not null
+      and earlier.turn = ${turn} and earlier.round_attempts = 0
+      and earlier.state = 'pending' and earlier.state in ('pending', 'leased')
+      and earlier.seq < d.seq and earlier.due_at > d.due_at))`
 
 interface Taken {
   readonly lane: Lane
@@ -320,6 +354,7 @@ function leasesOf(
     url: lane.url,
     retries: lane.retries,
     timeoutMs: lane.timeout_seconds * 1_000,
+    concurrency: lane.concurrency,
     sealedSecrets: lane.secrets,
     tlsVersion: lane.tls_version,
     failing: lane.failures > 0,
@@ -331,6 +366,8 @@ function leasesOf(
     webhook,
     event: { id: d.event_id, type: d.event_type, body: bodyIn(bodies, d.event_seq) },
     eventDay: d.event_day,
+    // What is sent again does not hold up what is live.
+    call: d.round_attempts === 0 && d.call_uuid !== null ? `${d.turn} ${d.call_uuid}` : null,
     attempts: d.attempts,
     roundAttempts: d.round_attempts,
     resends: d.resends,
@@ -354,7 +391,7 @@ async function lease(
   const rows = leases.map(({ deliverySeq, claimId, webhook }) => [
     deliverySeq,
     claimId,
-    now + webhook.timeoutMs + leaseSpareMs,
+    leaseEnd(now, webhook.timeoutMs),
   ])
   await batch(trx, leaseDelivery, rows)
 }

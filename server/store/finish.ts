@@ -15,6 +15,7 @@ import type { Batch, BatchColumns, Value } from '#server/store/batch.ts'
 import { type LaneBreaker, moveBreakers } from '#server/store/breakers.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain, lockLanes } from '#server/store/lanes.ts'
+import { notePace } from '#server/store/pace.ts'
 import { partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
@@ -56,15 +57,6 @@ export async function finishAttempt(store: Store, finish: Finish): Promise<boole
   return await store.finishing.add(finish)
 }
 
-export async function finishTogether(
-  store: Pick<Store, 'transact' | 'ringDue'>,
-  finishes: readonly Finish[],
-): Promise<readonly boolean[]> {
-  const done = await store.transact('finish', 'durable', finishes)
-  store.ringDue()
-  return done
-}
-
 /** The transaction of `finishAttempt`: for each, whether it was written. */
 export async function finishInto(
   trx: Trx,
@@ -77,6 +69,9 @@ export async function finishInto(
     const lanes = await freeSlots(trx, context, mine)
     const open = await moveBreakers(trx, context, lanes, mine)
     await insertAttempts(trx, context, mine, open)
+    for (const { webhookId, attempt } of mine) {
+      notePace(context.pace, webhookId, attempt.outcome.ok, attempt.outcome.durationMs)
+    }
     await disable(trx, context, mine, open)
   }
   return finishes.map((finish) => seqs.has(finish.deliverySeq))

@@ -5,6 +5,7 @@ interface Item {
   readonly name: string
   readonly key?: string
   readonly weight?: number
+  readonly lingerMs?: number
 }
 
 /** A group commit whose commits end when told, and that writes down who went together. */
@@ -23,7 +24,7 @@ function tracked(fails: (names: readonly string[]) => boolean = () => false) {
     maxWeight: 3,
     keyOf: (item) => item.key ?? null,
     concernsAll: (error) => error instanceof Error && error.message.includes('away'),
-    lingerMs: 0,
+    lingerMs: (item) => item.lingerMs ?? 0,
   })
   const openAll = async () => {
     while (gates.length > 0) {
@@ -64,7 +65,7 @@ test('items of one key keep their order and never share a group', async () => {
   expect(groups).toEqual([['x'], ['a1', 'b1'], ['a2']])
 })
 
-test('a group that fails is tried one by one: each gets its own answer', async () => {
+test('a group that fails is tried in halves: each gets its own answer', async () => {
   const { add, groups, openAll } = tracked((names) => names.includes('bad'))
   const all = Promise.allSettled(['a', 'b', 'bad', 'c'].map((name) => add({ name })))
   await openAll()
@@ -74,7 +75,7 @@ test('a group that fails is tried one by one: each gets its own answer', async (
     'rejected',
     'fulfilled',
   ])
-  expect(groups).toEqual([['a'], ['b', 'bad', 'c'], ['b'], ['bad'], ['c']])
+  expect(groups).toEqual([['a'], ['b', 'bad', 'c'], ['b', 'bad'], ['b'], ['bad'], ['c']])
   const later = add({ name: 'later' })
   await openAll()
   expect(await later).toBe('later')
@@ -91,4 +92,13 @@ test('a fault of everybody is told to everybody at once', async () => {
     'rejected',
   ])
   expect(groups).toEqual([['a'], ['b', 'away', 'c']])
+})
+
+test('what waits for company goes with the first that does not', async () => {
+  const { add, groups, openAll } = tracked()
+  const all = [add({ name: 'patient', lingerMs: 60_000 }), add({ name: 'hasty' })]
+  await new Promise((resolve) => setImmediate(resolve))
+  await openAll()
+  expect(await Promise.all(all)).toEqual(['patient', 'hasty'])
+  expect(groups).toEqual([['patient', 'hasty']])
 })

@@ -22,17 +22,19 @@ interface GroupRules<In, Out> {
   readonly keyOf?: (item: In) => string | null
   /** True: the fault is nobody's item, such as a database that is away. Everybody is told, nothing is tried again. */
   readonly concernsAll?: (error: unknown) => boolean
-  /** How long the first item of a group waits for company, ms. */
-  readonly lingerMs: number
+  /** How long the item, where it is the first of a group, waits for company; 0: whoever waits goes with it, ms. */
+  readonly lingerMs: (item: In) => number
 }
 
 /**
- * A group that fails is tried again one by one, so that each caller gets the answer to what it asked itself: one bad
+ * A group that fails is tried again in halves, so that each caller gets the answer to what it asked itself: one bad
  * item neither fails nor delays the others for good.
  */
 export function createGroupCommit<In, Out>(rules: GroupRules<In, Out>): GroupCommit<In, Out> {
   let queue: Waiting<In, Out>[] = []
   let running = false
+  /** Ends the wait for company. */
+  let hurry: (() => void) | null = null
 
   function takeGroup(): Waiting<In, Out>[] {
     const group: Waiting<In, Out>[] = []
@@ -66,16 +68,29 @@ export function createGroupCommit<In, Out>(rules: GroupRules<In, Out>): GroupCom
   }
 
   async function failGroup(group: readonly Waiting<In, Out>[], error: unknown): Promise<void> {
-    const final = group.length === 1 || rules.concernsAll?.(error) === true
-    for (const waiting of group) {
-      if (final) waiting.answer.reject(error)
-      else await commitGroup([waiting])
+    if (group.length === 1 || rules.concernsAll?.(error) === true) {
+      for (const waiting of group) waiting.answer.reject(error)
+    } else {
+      const half = Math.ceil(group.length / 2)
+      await commitGroup(group.slice(0, half))
+      await commitGroup(group.slice(half))
     }
   }
 
-  async function run(): Promise<void> {
+  async function linger(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    hurry = null
+  }
+
+  async function run(ms: number): Promise<void> {
     running = true
-    if (rules.lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, rules.lingerMs))
+    if (ms > 0) await linger(ms)
     while (queue.length > 0) await commitGroup(takeGroup())
     running = false
   }
@@ -84,7 +99,9 @@ export function createGroupCommit<In, Out>(rules: GroupRules<In, Out>): GroupCom
     async add(item) {
       const answer = Promise.withResolvers<Out>()
       queue.push({ item, answer })
-      if (!running) void run()
+      const ms = rules.lingerMs(item)
+      if (!running) void run(ms)
+      else if (ms === 0) hurry?.()
       return await answer.promise
     },
   }

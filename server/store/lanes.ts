@@ -29,6 +29,14 @@ export async function lockLanes(
     order by webhook_id ${facts.awaitRows('lane')}`.execute(trx)
 }
 
+/** How long a lease outlives the deadline of its request: time for recording what came of it. */
+const leaseSpareMs = 30_000
+
+/** When a lease that begins at `now` runs out; epoch milliseconds. */
+export function leaseEnd(now: number, timeoutMs: number): number {
+  return now + timeoutMs + leaseSpareMs
+}
+
 /** Due time of the earliest pending delivery of the lane that is due after the given time; null when there is none. */
 export function earliestDue(after: number): RawBuilder<number | null> {
   // Two seeks, one for each turn; a condition over both would scan the lane.
@@ -61,6 +69,12 @@ export function dueAgain(
       case when ${until} > ${now} then ${until} else ${now} end as first) as earliest
   ) end`
 }
+
+/** Names the TLS identity of the webhook `w` of the account `a`; null: the usual one. */
+export const tlsVersion: RawBuilder<string | null> = sql`
+  case when a.authorities_version is null and w.client_certificate_version is null then null
+    else coalesce(a.authorities_version, '') || ' ' || coalesce(w.client_certificate_version, '')
+  end`
 
 /**
  * Which lanes a claim may take from beside being due: those with room. While a breaker is not closed, one request at

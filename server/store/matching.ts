@@ -1,11 +1,16 @@
-import type { Event, EventType } from '#contracts/events/catalogue.ts'
-import { type MatchingWebhook, match } from '#server/domain/match.ts'
+import type { EventType } from '#contracts/events/catalogue.ts'
+import type { DeliveryOrder } from '#contracts/webhook.ts'
+import { type MatchedEvent, type MatchingWebhook, match } from '#server/domain/match.ts'
+import type { ClaimedWebhook } from '#server/store/claim.ts'
+import { tlsVersion } from '#server/store/lanes.ts'
 import type { Db } from '#server/store/store.ts'
 
 /** A webhook as far as accepting an event needs it. */
 export interface StoredMatching extends MatchingWebhook {
   readonly delayMs: number
-  readonly ordered: boolean
+  readonly order: DeliveryOrder
+  /** What its deliverer is told, where a delivery is leased at once. */
+  readonly claimed: Omit<ClaimedWebhook, 'failing' | 'concurrency' | 'probe'>
 }
 
 export interface AccountMatching {
@@ -61,18 +66,24 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
     .where('account_id', '=', accountId)
     .execute()
   const webhooks = await db
-    .selectFrom('webhook')
+    .selectFrom('webhook as w')
+    .innerJoin('account as a', 'a.id', 'w.account_id')
     .select([
-      'id',
-      'service_uuid',
-      'triggers',
-      'enabled',
-      'disabled_reason',
-      'delay_seconds',
-      'delivery_order',
+      'w.id',
+      'w.service_uuid',
+      'w.triggers',
+      'w.enabled',
+      'w.disabled_reason',
+      'w.delay_seconds',
+      'w.delivery_order',
+      'w.url',
+      'w.retries',
+      'w.timeout_seconds',
+      'w.secrets',
+      tlsVersion.as('tls_version'),
     ])
-    .where('account_id', '=', accountId)
-    .where('deleted_at', 'is', null)
+    .where('w.account_id', '=', accountId)
+    .where('w.deleted_at', 'is', null)
     .execute()
   const byTrigger = new Map<EventType, StoredMatching[]>()
   for (const row of webhooks) {
@@ -84,7 +95,15 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       enabled: row.enabled === 1,
       disabledReason: row.disabled_reason,
       delayMs: row.delay_seconds * 1_000,
-      ordered: row.delivery_order !== 'none',
+      order: row.delivery_order,
+      claimed: {
+        id: row.id,
+        url: row.url,
+        retries: row.retries,
+        timeoutMs: row.timeout_seconds * 1_000,
+        sealedSecrets: row.secrets,
+        tlsVersion: row.tls_version,
+      },
     }
     for (const trigger of triggers) {
       const others = byTrigger.get(trigger)
@@ -100,7 +119,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
 }
 
 /** The webhooks that the event fires. */
-export function firedBy(event: Event, matching: AccountMatching): readonly StoredMatching[] {
+export function firedBy(event: MatchedEvent, matching: AccountMatching): readonly StoredMatching[] {
   const candidates = matching.byTrigger.get(event.type) ?? []
   const uuid = event.service?.uuid
   const applications = uuid !== undefined && matching.services.get(uuid) === true

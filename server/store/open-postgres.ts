@@ -77,6 +77,7 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
     batch: runTogether,
     matching: createMatchingCache(),
     days: new Set(),
+    pace: new Map(),
   }
   return {
     node,

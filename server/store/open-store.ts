@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Kysely } from 'kysely'
-import { type Acceptance, type Accepted, acceptTogether } from '#server/store/accept.ts'
+import type { Accepted } from '#server/store/accept.ts'
+import { type Commit, commitTogether } from '#server/store/commit.ts'
 import type { OpenDatabase } from '#server/store/database.ts'
-import { type Finish, finishTogether } from '#server/store/finish.ts'
 import { createGroupCommit } from '#server/store/group-commit.ts'
 import { openPostgres } from '#server/store/open-postgres.ts'
 import { openSqlite } from '#server/store/open-sqlite.ts'
@@ -127,35 +127,33 @@ const isAway = (error: unknown): boolean =>
   error instanceof StoreError && error.code === 'database_unreachable'
 
 function assemble(database: OpenDatabase, secrets: SecretBox): Store {
-  const listeners = new Set<() => void>()
+  const listeners = new Set<(from: number) => void>()
   let closing: Promise<void> | null = null
   const writes = watchWrites(database.write, database.transact)
+  // One queue for both: what is accepted and what has ended while a commit is under way share the next one.
+  const commits = createGroupCommit<Commit, Accepted | boolean>({
+    commit: async (items) => await commitTogether(store, items),
+    weigh: (item) => ('accept' in item ? item.accept.events.length + 1 : 1),
+    maxWeight: groupWeight,
+    keyOf: (item) => ('accept' in item ? item.accept.serviceUuid : null),
+    concernsAll: isAway,
+    lingerMs: (item) => ('accept' in item ? 0 : finishLingerMs),
+  })
   const store: Store = {
     ...database,
     secrets,
     transact: writes.transact,
     checkWrites: writes.check,
-    accepting: createGroupCommit<Acceptance, Accepted>({
-      commit: async (items) => await acceptTogether(store, items),
-      weigh: (item) => item.events.length + 1,
-      maxWeight: groupWeight,
-      keyOf: (item) => item.serviceUuid,
-      concernsAll: isAway,
-      lingerMs: 0,
-    }),
-    finishing: createGroupCommit<Finish, boolean>({
-      commit: async (items) => await finishTogether(store, items),
-      weigh: () => 1,
-      concernsAll: isAway,
-      maxWeight: groupWeight,
-      lingerMs: finishLingerMs,
-    }),
+    // The answer to each is of its kind.
+    accepting: { add: async (accept) => (await commits.add({ accept })) as Accepted },
+    finishing: { add: async (finish) => (await commits.add({ finish })) as boolean },
+    courier: null,
     onDue(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    ringDue() {
-      for (const listener of listeners) listener()
+    ringDue(from = 0) {
+      for (const listener of listeners) listener(from)
     },
     close: async () => {
       closing ??= database.close()

@@ -1,9 +1,9 @@
-import { type Acceptance, type Accepted, acceptInto } from '#server/store/accept.ts'
 import type { RunBatch } from '#server/store/batch.ts'
 import { type Claim, type ClaimRequest, claimInto } from '#server/store/claim.ts'
+import { type CommitRequest, type Committed, commitInto } from '#server/store/commit.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
-import { type Finish, finishInto } from '#server/store/finish.ts'
 import type { MatchingCache } from '#server/store/matching.ts'
+import type { Pace } from '#server/store/pace.ts'
 import type { Db, Trx } from '#server/store/store.ts'
 
 /** What the transactions of the hot path know beside the database. */
@@ -15,15 +15,12 @@ export interface ProcedureContext {
   readonly node: string
   /** Days whose partitions are known to be there. */
   readonly days: Set<number>
+  readonly pace: Pace
 }
 
 interface ProcedureTypes {
-  readonly accept: {
-    readonly request: readonly Acceptance[]
-    readonly result: readonly Accepted[]
-  }
+  readonly commit: { readonly request: CommitRequest; readonly result: Committed }
   readonly claim: { readonly request: ClaimRequest; readonly result: Claim }
-  readonly finish: { readonly request: readonly Finish[]; readonly result: readonly boolean[] }
 }
 export type ProcedureName = keyof ProcedureTypes
 export type ProcedureRequest<N extends ProcedureName> = ProcedureTypes[N]['request']
@@ -39,7 +36,7 @@ export const procedures: {
     context: ProcedureContext,
     request: ProcedureRequest<N>,
   ) => Promise<ProcedureResult<N>>
-} = { accept: acceptInto, claim: claimInto, finish: finishInto }
+} = { commit: commitInto, claim: claimInto }
 
 /** One procedure in one transaction: all of it or nothing. */
 export async function runProcedure<N extends ProcedureName>(

@@ -131,7 +131,7 @@ async function findMissing(
       const event = JSON.parse(bodyIn(bodies, seq)) as Event
       const webhook = firedBy(event, matching).find((w) => w.id === webhookId)
       if (webhook === undefined) return []
-      const call = webhook.ordered && 'call' in event ? event.call.uuid : null
+      const call = webhook.order !== 'none' && 'call' in event ? event.call.uuid : null
       return [{ event: seq, day, call }]
     })
   })

@@ -54,6 +54,7 @@ export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection
     batch,
     matching: createMatchingCache(),
     days: new Set(),
+    pace: new Map(),
   }
 
   return async ({ call, durability, request }: CallRequest): Promise<unknown> => {

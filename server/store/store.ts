@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { Acceptance, Accepted } from '#server/store/accept.ts'
+import type { Accepted, NewAcceptance } from '#server/store/accept.ts'
+import type { Courier } from '#server/store/commit.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import type { Finish } from '#server/store/finish.ts'
@@ -24,11 +25,17 @@ export interface Store {
     request: ProcedureRequest<N>,
   ) => Promise<ProcedureResult<N>>
   readonly secrets: SecretBox
-  readonly accepting: GroupCommit<Acceptance, Accepted>
+  readonly accepting: GroupCommit<NewAcceptance, Accepted>
   readonly finishing: GroupCommit<Finish, boolean>
-  /** Calls `listener` whenever this process made a delivery due earlier than the lanes said; returns how to stop. */
-  readonly onDue: (listener: () => void) => () => void
-  readonly ringDue: () => void
+  /** Who is given what could be leased as soon as it was accepted; null: nobody, everything waits to be claimed. */
+  courier: Courier | null
+  /**
+   * Calls `listener` whenever this process may have made a delivery due earlier than the lanes said, with the time (epoch
+   * milliseconds) from which to look; returns how to stop.
+   */
+  readonly onDue: (listener: (from: number) => void) => () => void
+  /** Without a time: from now on. */
+  readonly ringDue: (from?: number) => void
   /** Throws StoreError when the database refuses writes: its disk is full, it is read-only, it does not answer. */
   readonly checkWrites: () => Promise<void>
   /** Rejects when the database is lost for good: the process should end and be started again. */

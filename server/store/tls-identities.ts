@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ClientCertificateDraft } from '#contracts/tls.ts'
+import { touchMatching } from '#server/store/accounts.ts'
 import type { Store } from '#server/store/store.ts'
 
 export interface StoredIdentity {
@@ -39,14 +40,17 @@ export async function putAuthorities(
   accountId: string,
   certificates: string | null,
 ): Promise<void> {
-  await store.write
-    .updateTable('account')
-    .set({
-      authorities: certificates,
-      authorities_version: certificates === null ? null : newVersion(),
-    })
-    .where('id', '=', accountId)
-    .execute()
+  await store.write.transaction().execute(async (trx) => {
+    await trx
+      .updateTable('account')
+      .set({
+        authorities: certificates,
+        authorities_version: certificates === null ? null : newVersion(),
+      })
+      .where('id', '=', accountId)
+      .execute()
+    await touchMatching(trx, accountId)
+  })
 }
 
 /** The client certificate of a webhook (PEM); null: it has none. */
@@ -74,16 +78,19 @@ export async function putClientCertificate(
   webhookId: string,
   draft: ClientCertificateDraft | null,
 ): Promise<void> {
-  await store.write
-    .updateTable('webhook')
-    .set({
-      client_certificate: draft === null ? null : sealedClient(store, webhookId, draft),
-      client_certificate_version: draft === null ? null : newVersion(),
-    })
-    .where('account_id', '=', accountId)
-    .where('id', '=', webhookId)
-    .where('deleted_at', 'is', null)
-    .execute()
+  await store.write.transaction().execute(async (trx) => {
+    await trx
+      .updateTable('webhook')
+      .set({
+        client_certificate: draft === null ? null : sealedClient(store, webhookId, draft),
+        client_certificate_version: draft === null ? null : newVersion(),
+      })
+      .where('account_id', '=', accountId)
+      .where('id', '=', webhookId)
+      .where('deleted_at', 'is', null)
+      .execute()
+    await touchMatching(trx, accountId)
+  })
 }
 
 /** For the deliverer only: the key is in the clear. */

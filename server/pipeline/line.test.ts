@@ -1,0 +1,110 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createLine } from '#server/pipeline/line.ts'
+import type { Lease } from '#server/store/claim.ts'
+
+let made = 0
+
+function lease(webhook: string, call: string | null = null, concurrency = 2): Lease {
+  made += 1
+  return {
+    deliverySeq: made,
+    claimId: 'claim',
+    webhook: {
+      id: webhook,
+      url: 'http://127.0.0.1:9/',
+      retries: 3,
+      timeoutMs: 1_000,
+      concurrency,
+      sealedSecrets: '[]',
+      failing: false,
+      probe: false,
+      tlsVersion: null,
+    },
+    event: { id: `evt_${made}`, type: 'call.ended', body: '{}' },
+    eventDay: 0,
+    call,
+    attempts: 0,
+    roundAttempts: 0,
+    resends: 0,
+  }
+}
+
+test('a lane has no more under way than its concurrency, all together no more than there are slots', () => {
+  const sent: Lease[] = []
+  const line = createLine(3, (one) => sent.push(one))
+  line.add(
+    [1, 2, 3].map(() => lease('a')),
+    0,
+  )
+  line.add(
+    [1, 2, 3].map(() => lease('b')),
+    0,
+  )
+  expect(sent.map((one) => one.webhook.id)).toEqual(['a', 'a', 'b'])
+  expect(line.waiting()).toBe(3)
+  line.ended(sent[0] as Lease)
+  // The other lane had waited for its turn.
+  expect(sent.map((one) => one.webhook.id)).toEqual(['a', 'a', 'b', 'b'])
+})
+
+test('first tries of a call go one after the other, others pass them', () => {
+  const sent: Lease[] = []
+  const line = createLine(9, (one) => sent.push(one))
+  const [x1, x2, y1, none] = [lease('a', 'x'), lease('a', 'x'), lease('a', 'y'), lease('a')]
+  line.add([x1, x2, y1, none] as Lease[], 0)
+  expect(sent).toEqual([x1, y1])
+  line.ended(y1 as Lease)
+  expect(sent).toEqual([x1, y1, none])
+  line.ended(x1 as Lease)
+  expect(sent).toEqual([x1, y1, none, x2])
+})
+
+test('what waits can be taken back, what is under way not', () => {
+  const sent: Lease[] = []
+  const line = createLine(9, (one) => sent.push(one))
+  const [a1, a2, b1] = [lease('a', null, 1), lease('a', null, 1), lease('b', null, 1)]
+  const b2 = lease('b', null, 1)
+  line.add([a1, a2, b1] as Lease[], 1_000)
+  line.add([b2], 2_000)
+  expect(line.takeBackOlder(2_000)).toEqual([a2])
+  expect(line.takeBack('b')).toEqual([b2])
+  expect(line.takeBack('nobody')).toEqual([])
+  line.ended(a1 as Lease)
+  line.ended(b1 as Lease)
+  expect(sent).toEqual([a1, b1])
+})
+
+test('in any mix everything goes once, in the order of its call', () => {
+  const steps = fc.array(
+    fc.record({ webhook: fc.nat(2), call: fc.option(fc.nat(2)), ends: fc.nat(3) }),
+  )
+  fc.assert(
+    fc.property(steps, fc.integer({ min: 1, max: 4 }), (mix, slots) => {
+      const under: Lease[] = []
+      const sent: Lease[] = []
+      const line = createLine(slots, (one) => {
+        under.push(one)
+        sent.push(one)
+      })
+      const added: Lease[] = []
+      for (const { webhook, call, ends } of mix) {
+        const one = lease(`w${webhook}`, call === null ? null : `c${webhook}${call}`)
+        added.push(one)
+        line.add([one], 0)
+        for (let i = 0; i < ends && under.length > 0; i += 1) line.ended(under.shift() as Lease)
+        expect(under.length).toBeLessThanOrEqual(slots)
+        const calls = under.flatMap((u) => (u.call === null ? [] : [u.call]))
+        expect(new Set(calls).size).toBe(calls.length)
+      }
+      while (under.length > 0) line.ended(under.shift() as Lease)
+      expect(line.waiting()).toBe(0)
+      expect(new Set(sent)).toEqual(new Set(added))
+      const ordered = sent.filter((one) => one.call !== null)
+      for (const ofCall of Map.groupBy(ordered, (one) => one.call).values()) {
+        const seqs = ofCall.map((one) => one.deliverySeq)
+        expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
+      }
+    }),
+  )
+})

@@ -1,0 +1,116 @@
+/**
+ * What this process has leased and not sent yet, lane by lane:
+ *
+ *   add ──> waiting ── its lane has a slot, its call is free, and there is one of all the slots ──> send ── ended ──> gone
+ *             └── taken back: its lane fails, it has waited too long, the end ──> returned to the database
+ *
+ * The lanes that could send take turns. The first tries of a call go one after the other, in the order in which they
+ * were added. All of it is memory: what is lost here is still leased in the database, and returned from there.
+ */
+import type { Lease } from '#server/store/claim.ts'
+
+export interface Line {
+  readonly add: (leases: readonly Lease[], now: number) => void
+  /** The request of the lease is over: its slot and its call are free. */
+  readonly ended: (lease: Lease) => void
+  /** Takes back what of the webhook is still waiting; returns it. */
+  readonly takeBack: (webhookId: string) => readonly Lease[]
+  /** The same for everything that was added before the time. */
+  readonly takeBackOlder: (than: number) => readonly Lease[]
+  readonly waiting: () => number
+}
+
+interface Waiting {
+  readonly lease: Lease
+  readonly since: number
+}
+
+interface Lane {
+  waiting: Waiting[]
+  underWay: number
+  /** Whose first try is under way. */
+  readonly calls: Set<string>
+}
+
+/** `send` is called at once or later, for at most `slots` leases at the same time. */
+export function createLine(slots: number, send: (lease: Lease) => void): Line {
+  const lanes = new Map<string, Lane>()
+  /** Those that may have something to send, in turn. */
+  const ready = new Set<Lane>()
+  let underWay = 0
+  let waiting = 0
+
+  function laneOf(id: string): Lane {
+    let lane = lanes.get(id)
+    if (lane === undefined) {
+      lane = { waiting: [], underWay: 0, calls: new Set() }
+      lanes.set(id, lane)
+    }
+    return lane
+  }
+
+  function next(lane: Lane): Lease | null {
+    const at = lane.waiting.findIndex(
+      ({ lease: { call, webhook } }) =>
+        lane.underWay < webhook.concurrency && (call === null || !lane.calls.has(call)),
+    )
+    if (at < 0) return null
+    const [found] = lane.waiting.splice(at, 1)
+    waiting -= 1
+    return found?.lease ?? null
+  }
+
+  function pump(): void {
+    for (const lane of ready) {
+      if (underWay >= slots) return
+      ready.delete(lane)
+      const lease = next(lane)
+      if (lease === null) continue
+      underWay += 1
+      lane.underWay += 1
+      if (lease.call !== null) lane.calls.add(lease.call)
+      // Behind the others.
+      if (lane.waiting.length > 0) ready.add(lane)
+      send(lease)
+    }
+  }
+
+  function takeFrom(id: string, lane: Lane, which: (one: Waiting) => boolean): readonly Lease[] {
+    const taken = lane.waiting.filter(which)
+    if (taken.length === 0) return []
+    lane.waiting = lane.waiting.filter((one) => !which(one))
+    waiting -= taken.length
+    if (lane.waiting.length === 0 && lane.underWay === 0) lanes.delete(id)
+    return taken.map(({ lease }) => lease)
+  }
+
+  return {
+    add(leases, now) {
+      for (const lease of leases) {
+        const lane = laneOf(lease.webhook.id)
+        lane.waiting.push({ lease, since: now })
+        ready.add(lane)
+      }
+      waiting += leases.length
+      pump()
+    },
+    ended(lease) {
+      const { id } = lease.webhook
+      const lane = laneOf(id)
+      underWay -= 1
+      lane.underWay -= 1
+      if (lease.call !== null) lane.calls.delete(lease.call)
+      if (lane.waiting.length > 0) ready.add(lane)
+      else if (lane.underWay === 0) lanes.delete(id)
+      pump()
+    },
+    takeBack(webhookId) {
+      const lane = lanes.get(webhookId)
+      return lane === undefined ? [] : takeFrom(webhookId, lane, () => true)
+    },
+    takeBackOlder(than) {
+      return [...lanes].flatMap(([id, lane]) => takeFrom(id, lane, ({ since }) => since < than))
+    },
+    waiting: () => waiting,
+  }
+}

@@ -1,0 +1,82 @@
+/** The commits of the hot path: what was accepted and what came of attempts, of many callers, in one transaction. */
+import { randomBytes } from 'node:crypto'
+import { type Accepted, acceptNew, type NewAcceptance } from '#server/store/accept.ts'
+import { type Lease, nextDueIn } from '#server/store/claim.ts'
+import { type Finish, finishInto } from '#server/store/finish.ts'
+import type { Handover, Lead } from '#server/store/new-deliveries.ts'
+import type { ProcedureContext } from '#server/store/procedures.ts'
+import type { Store, Trx } from '#server/store/store.ts'
+
+/** What one caller wants committed. */
+export type Commit = { readonly accept: NewAcceptance } | { readonly finish: Finish }
+
+/** Takes deliveries as soon as they are accepted: the deliverer of this process. */
+export interface Courier {
+  /** How many it would take, and how many of one webhook beyond its concurrency. */
+  readonly room: () => Pick<Lead, 'limit' | 'ahead'>
+  readonly take: (leases: readonly Lease[]) => void
+}
+
+export interface CommitRequest {
+  readonly accepts: readonly NewAcceptance[]
+  readonly finishes: readonly Finish[]
+  readonly lead: Lead | null
+}
+
+export interface Committed {
+  readonly accepted: readonly Accepted[]
+  readonly handovers: readonly Handover[]
+  readonly finished: readonly boolean[]
+  /** As in `Claim`. */
+  readonly nextDue: number | null
+}
+
+/** The transaction. Ends before beginnings: they free the room. */
+export async function commitInto(
+  trx: Trx,
+  context: ProcedureContext,
+  { accepts, finishes, lead }: CommitRequest,
+): Promise<Committed> {
+  const finished = finishes.length > 0 ? await finishInto(trx, context, finishes) : []
+  const { accepted, handovers } =
+    accepts.length > 0
+      ? await acceptNew(trx, context, accepts, lead)
+      : { accepted: [], handovers: [] }
+  return { accepted, handovers, finished, nextDue: await nextDueIn(trx, { failingLimit: 1 }) }
+}
+
+/** Commits all of them or none, and gives each its answer: `Accepted`, or whether the end was written. */
+export async function commitTogether(
+  store: Pick<Store, 'transact' | 'ringDue' | 'courier' | 'facts'>,
+  commits: readonly Commit[],
+): Promise<readonly (Accepted | boolean)[]> {
+  const accepts = commits.flatMap((one) => ('accept' in one ? [one.accept] : []))
+  const finishes = commits.flatMap((one) => ('finish' in one ? [one.finish] : []))
+  // Elsewhere another process may have leased what is earlier in the same call.
+  const courier = store.facts.singleProcess ? store.courier : null
+  const claimId = randomBytes(12).toString('base64url')
+  const lead = courier === null || accepts.length === 0 ? null : { claimId, ...courier.room() }
+  const done = await store.transact('commit', 'durable', { accepts, finishes, lead })
+  if (done.handovers.length > 0) {
+    courier?.take(done.handovers.map((one) => leaseOf(one, accepts, claimId)))
+  }
+  if (done.nextDue !== null) store.ringDue(done.nextDue)
+  const answers = { accepted: done.accepted.values(), finished: done.finished.values() }
+  return commits.map((one) => {
+    const { value } = 'accept' in one ? answers.accepted.next() : answers.finished.next()
+    if (value === undefined) throw new Error('a commit has no answer')
+    return value
+  })
+}
+
+function leaseOf(
+  { from: [i, j], deliverySeq, eventDay, call, webhook }: Handover,
+  accepts: readonly NewAcceptance[],
+  claimId: string,
+): Lease {
+  const event = accepts[i]?.events[j]
+  if (event === undefined) throw new Error('a delivery of no event was handed over')
+  const { id, type, body } = event
+  const own = { deliverySeq, claimId, webhook, eventDay, call }
+  return { ...own, event: { id, type, body }, attempts: 0, roundAttempts: 0, resends: 0 }
+}

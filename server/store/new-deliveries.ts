@@ -1,0 +1,202 @@
+/**
+ * The deliveries of new events. Most wait to be claimed for no time at all: where the webhook is well, nothing of it
+ * waits and there is room, they are leased in the very transaction that makes them, and handed to the deliverer with
+ * what the caller knows anyway. That saves the claim, its commit and reading the body back.
+ */
+import { sql } from 'kysely'
+import type { Batch } from '#server/store/batch.ts'
+import type { ClaimedWebhook } from '#server/store/claim.ts'
+import { leaseEnd, lockLanes } from '#server/store/lanes.ts'
+import type { StoredMatching } from '#server/store/matching.ts'
+import { aheadOf } from '#server/store/pace.ts'
+import type { ProcedureContext } from '#server/store/procedures.ts'
+import type { Trx } from '#server/store/store.ts'
+
+export interface NewDelivery {
+  readonly accountId: string
+  readonly webhook: StoredMatching
+  readonly event: number
+  readonly day: number
+  /** Null: not an event of a call, or of a webhook that asks for no order. */
+  readonly call: string | null
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** Which acceptance, and which of its events. */
+  readonly from: readonly [number, number]
+}
+
+/** What a deliverer would take at once. */
+export interface Lead {
+  readonly claimId: string
+  /** Deliveries, of all webhooks together. */
+  readonly limit: number
+  /** As in `ClaimRequest`. */
+  readonly ahead: number
+}
+
+/** A delivery that was leased when it was made. */
+export interface Handover {
+  readonly from: readonly [number, number]
+  readonly deliverySeq: number
+  readonly eventDay: number
+  readonly call: string | null
+  readonly webhook: ClaimedWebhook
+}
+
+interface LaneState {
+  readonly webhook_id: string
+  readonly max_in_flight: number
+  readonly in_flight: number
+}
+
+interface Leased {
+  readonly delivery: NewDelivery
+  readonly webhook: ClaimedWebhook | null
+}
+
+/** In the order of the events: `delivery.seq` is what the order within a call goes by. */
+export async function insertDeliveries(
+  trx: Trx,
+  context: ProcedureContext,
+  deliveries: readonly NewDelivery[],
+  lead: Lead | null,
+): Promise<readonly Handover[]> {
+  const lanes = lead === null ? [] : await openLanes(trx, context, deliveries)
+  const chosen = choose(context, deliveries, lanes, lead)
+  const rows = chosen.map(({ delivery: d, webhook }) => [
+    d.accountId,
+    d.webhook.id,
+    d.event,
+    d.day,
+    d.call,
+    webhook === null ? 'pending' : 'leased',
+    d.now + d.webhook.delayMs,
+    webhook === null ? null : (lead?.claimId ?? null),
+    webhook === null ? null : leaseEnd(d.now, webhook.timeoutMs),
+    d.now,
+  ])
+  const made = await context.batch<{ seq: number; event_seq: number; webhook_id: string }>(
+    trx,
+    insertDelivery,
+    rows,
+  )
+  await tellLanes(trx, context, chosen)
+  const seqs = new Map(made.map((row) => [`${row.event_seq} ${row.webhook_id}`, row.seq]))
+  return chosen.flatMap(({ delivery, webhook }) => {
+    const seq = seqs.get(`${delivery.event} ${delivery.webhook.id}`)
+    if (webhook === null || seq === undefined) return []
+    const { from, day, call } = delivery
+    return [{ from, deliverySeq: seq, eventDay: day, call: call && `0 ${call}`, webhook }]
+  })
+}
+
+const insertDelivery: Batch = {
+  columns: {
+    account: 'text',
+    webhook: 'text',
+    event: 'bigint',
+    day: 'integer',
+    call: 'text',
+    state: 'text',
+    due: 'bigint',
+    claim: 'text',
+    until: 'bigint',
+    now: 'bigint',
+  },
+  statement: (of, from) => `
+    insert into delivery
+      (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
+       claim_id, lease_until, created_at)
+    select ${of('account')}, ${of('webhook')}, ${of('event')}, ${of('day')}, ${of('call')},
+      ${of('state')}, 0, ${of('due')}, 0, ${of('claim')}, ${of('until')}, ${of('now')}
+    ${from}
+    returning seq, event_seq, webhook_id`,
+}
+
+/** Those of the deliveries' lanes that have nothing to wait for: none held, failing, limited or with first tries due. */
+async function openLanes(
+  trx: Trx,
+  { facts }: ProcedureContext,
+  deliveries: readonly NewDelivery[],
+): Promise<readonly LaneState[]> {
+  const ids = [...new Set(deliveries.map((d) => d.webhook.id))].map((id) => ({ id }))
+  const lanes = await sql<LaneState>`
+    select webhook_id, max_in_flight, in_flight from lane
+    where webhook_id in (
+        select r.value ->> 'id' from ${facts.rowsOf(JSON.stringify(ids), 'r')})
+      and held = 0 and failures = 0 and breaker = 'closed' and rate_per_second is null
+      and not exists (
+        select 1 from delivery
+        where delivery.webhook_id = lane.webhook_id and delivery.state = 'pending'
+          and delivery.turn = 0)`.execute(trx)
+  return lanes.rows
+}
+
+/** In the order of the deliveries: once one of a lane has to wait, all that follow in it wait behind it. */
+function choose(
+  context: ProcedureContext,
+  deliveries: readonly NewDelivery[],
+  lanes: readonly LaneState[],
+  lead: Lead | null,
+): readonly Leased[] {
+  const ahead = lead?.ahead ?? 0
+  let left = lead?.limit ?? 0
+  const rooms = new Map(
+    lanes.map(({ webhook_id: id, max_in_flight: most, in_flight: now }) => [
+      id,
+      { concurrency: most, room: most - now + aheadOf(context.pace, id, most, ahead) },
+    ]),
+  )
+  return deliveries.map((delivery) => {
+    const { id, delayMs, order, claimed } = delivery.webhook
+    const lane = rooms.get(id)
+    const now = delayMs === 0 && order !== 'strict'
+    if (lane === undefined || lane.room <= 0 || left <= 0 || !now) {
+      rooms.delete(id)
+      return { delivery, webhook: null }
+    }
+    lane.room -= 1
+    left -= 1
+    const webhook = { ...claimed, concurrency: lane.concurrency, failing: false, probe: false }
+    return { delivery, webhook }
+  })
+}
+
+/** Not before the pause of an open breaker is over, or the claim would look at the lane again and again. */
+const moveLane: Batch = {
+  columns: { webhook: 'text', leased: 'integer', due: 'bigint' },
+  statement: (of, from) => `
+    update lane set in_flight = in_flight + ${of('leased')},
+      next_due = case
+        when ${of('due')} is null or held = 1 or next_due <= ${of('due')} then next_due
+        when breaker = 'open' and breaker_until > ${of('due')} then breaker_until
+        else ${of('due')} end
+    ${from}
+    where lane.webhook_id = ${of('webhook')}`,
+}
+
+async function tellLanes(
+  trx: Trx,
+  { facts, batch }: ProcedureContext,
+  chosen: readonly Leased[],
+): Promise<void> {
+  const lanes = Map.groupBy(chosen, ({ delivery }) => delivery.webhook.id)
+  // In one order everywhere, so that two nodes never wait for each other's lanes.
+  const rows = [...lanes].sort(byId).map(([id, group]) => {
+    const dues = group.flatMap(({ delivery, webhook }) =>
+      webhook === null ? [delivery.now + delivery.webhook.delayMs] : [],
+    )
+    const leased = group.length - dues.length
+    return [id, leased, dues.length === 0 ? null : Math.min(...dues)]
+  })
+  await lockLanes(
+    trx,
+    facts,
+    rows.map(([id]) => String(id)),
+  )
+  await batch(trx, moveLane, rows)
+}
+
+function byId([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1
+}
