@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 // which are named *.postgres.test.ts; `asterisk` boots real PBXs; `chaos` harms a running Offhook. The files of `asterisk`
 // run three at a time, for calls mostly wait, and after the unit tests, whose load would make phones late; those of
 // `chaos` come last and one by one, since they look at memory and at delays.
+// (Without a number of workers Vitest takes one on two cores, and puts what has one worker and no order behind all others.)
 export default defineConfig({
   test: {
     projects: [
@@ -24,6 +25,7 @@ export default defineConfig({
             'test/agent/**/*.test.ts',
           ],
           exclude: ['**/*.postgres.test.ts'],
+          maxWorkers: 2,
           testTimeout: 20_000,
         },
       },
@@ -32,6 +34,7 @@ export default defineConfig({
           name: 'postgres',
           include: ['{server,test}/**/*.postgres.test.ts'],
           globalSetup: ['test/support/postgres-setup.ts'],
+          maxWorkers: 2,
           testTimeout: 30_000,
         },
       },
