@@ -14,9 +14,8 @@
  * the network.
  */
 import { randomBytes } from 'node:crypto'
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { DeliveryOrder, OnExhausted } from '#contracts/webhook.ts'
 import type { BreakerState } from '#server/domain/breaker.ts'
 import {
   type Bucket,
@@ -26,6 +25,7 @@ import {
   takenFrom,
 } from '#server/domain/rate-limit.ts'
 import type { Batch } from '#server/store/batch.ts'
+import { type CallOrder, inOrder } from '#server/store/claim-order.ts'
 import { earliestDue, hasRoom, leaseEnd, tlsVersion } from '#server/store/lanes.ts'
 import { aheadOf } from '#server/store/pace.ts'
 import { bodyIn, readBodies } from '#server/store/partitions.ts'
@@ -93,7 +93,7 @@ const lanesAtOnce = 32
 /** What a lane gets at least, so that a busy one is not visited for every single delivery. */
 const leastShare = 4
 
-interface Lane {
+interface Lane extends CallOrder {
   readonly id: string
   readonly room: number
   readonly concurrency: number
@@ -101,8 +101,6 @@ interface Lane {
   readonly url: string
   readonly retries: number
   readonly timeout_seconds: number
-  readonly delivery_order: DeliveryOrder
-  readonly on_exhausted: OnExhausted
   readonly secrets: string
   readonly breaker: BreakerState
   readonly rate_per_second: number | null
@@ -257,62 +255,6 @@ async function findDue(
 
 const candidate = sql`d.seq, d.webhook_id, d.turn, d.attempts, d.round_attempts, d.resends,
   d.event_seq, d.event_day, d.call_uuid`
-
-/** Which deliveries of a call may go, as a condition on `d`. */
-function inOrder(
-  { delivery_order, on_exhausted }: Lane,
-  turn: 0 | 1,
-  ahead: boolean,
-): RawBuilder<unknown> {
-  if (delivery_order === 'none') return sql``
-  if (delivery_order === 'first_try') return ahead ? noneIsPutOff(turn) : firstOfItsCall(turn)
-  return on_exhausted === 'block' ? sql`${headOfItsCall} ${nothingGivenUp}` : headOfItsCall
-}
-
-/**
- * `first_try`: no earlier event of the call still awaits its first try (of its round, where it is sent again) or has it
- * under way. Retries hold nobody up: then one refused event would stop the news of a call for hours. Nor does what is
- * sent again hold up what is live.
- */
-const firstOfItsCall = (turn: 0 | 1): RawBuilder<unknown> => sql`
-  and (d.call_uuid is null or d.round_attempts > 0 or not exists (
-    select 1 from delivery as earlier
-    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
-      and earlier.call_uuid is not null
-      and earlier.turn = ${turn} and earlier.round_attempts = 0
-      and earlier.state in ('pending', 'leased')
-      and earlier.seq < d.seq))`
-
-/** `strict`: every earlier event of the call is over. */
-const headOfItsCall: RawBuilder<unknown> = sql`
-  and (d.call_uuid is null or not exists (
-    select 1 from delivery as earlier
-    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
-      and earlier.call_uuid is not null
-      and earlier.state in ('pending', 'leased')
-      and earlier.seq < d.seq))`
-
-/** `strict` with `block`: and none of them was given up. */
-const nothingGivenUp: RawBuilder<unknown> = sql`
-  and (d.call_uuid is null or not exists (
-    select 1 from delivery as earlier
-    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
-      and earlier.call_uuid is not null
-      and earlier.state = 'exhausted'
-      and earlier.seq < d.seq))`
-
-/**
- * The same for a caller that lets the first tries of a call wait for each other itself: it has those that are leased,
- * and those before this one are taken with it, except where an earlier one was put off.
- */
-const noneIsPutOff = (turn: 0 | 1): RawBuilder<unknown> => sql`
-  and (d.call_uuid is null or d.round_attempts > 0 or not exists (
-    select 1 from delivery as earlier
-    where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
-      and earlier.call_uuid is not null
-      and earlier.turn = ${turn} and earlier.round_attempts = 0
-      and earlier.state = 'pending' and earlier.state in ('pending', 'leased')
-      and earlier.seq < d.seq and earlier.due_at > d.due_at))`
 
 interface Taken {
   readonly lane: Lane

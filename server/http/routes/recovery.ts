@@ -1,6 +1,6 @@
 /**
  * Sending again, replaying, cancelling. Work on many rows goes in steps within the request, for some seconds; then the
- * answer has a cursor to go on with (docs/decisions/0010). Nothing runs on unseen, and to ask again is harmless.
+ * answer has a cursor to go on with (docs/decisions/0011). Nothing runs on unseen, and to ask again is harmless.
  */
 import { api, type BulkResult } from '#contracts/api.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
