@@ -88,6 +88,8 @@ interface Deliverer {
   readonly secrets: Map<string, readonly string[]>
   readonly identities: TlsIdentities
   readonly signal: AbortSignal
+  /** Webhooks that have leases on their way back to the database, with how many returns there are. */
+  readonly returning: Map<string, number>
 }
 
 /** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
@@ -99,6 +101,7 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     leased: new Map(),
     line: createLine(deps.maxInFlight, (lease) => start(deliverer, lease)),
     bytes: 0,
+    returning: new Map(),
     lookAt: 0,
     full: false,
     ring: doorbell.ring,
@@ -193,7 +196,11 @@ function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
     deliverer.leased.set(lease, null)
     deliverer.bytes += lease.event.body.length
   }
-  deliverer.line.add(leases, deliverer.now())
+  // Leased before what is on its way back had arrived there: sent now, it would overtake earlier events of its call.
+  const overtaking = leases.filter((lease) => deliverer.returning.has(lease.webhook.id))
+  const inOrder = leases.filter((lease) => !deliverer.returning.has(lease.webhook.id))
+  void giveBack(deliverer, overtaking)
+  deliverer.line.add(inOrder, deliverer.now())
 }
 
 /** The lease is not this process's any more. */
@@ -209,7 +216,9 @@ function release(deliverer: Deliverer, lease: Lease): void {
 /** Returns what was leased ahead and not sent. */
 async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise<void> {
   if (leases.length === 0) return
-  const { deps, now } = deliverer
+  const { deps, now, returning } = deliverer
+  const webhooks = new Set(leases.map((lease) => lease.webhook.id))
+  for (const id of webhooks) returning.set(id, (returning.get(id) ?? 0) + 1)
   for (const lease of leases) release(deliverer, lease)
   try {
     await returnLeases(deps.store, leases, now(), null)
@@ -217,6 +226,12 @@ async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise
     // They run out, and are returned then.
     const facts = { err: error, deliveries: leases.length }
     deps.log.error(facts, 'deliver: leases cannot be returned')
+  } finally {
+    for (const id of webhooks) {
+      const others = (returning.get(id) ?? 0) - 1
+      if (others > 0) returning.set(id, others)
+      else returning.delete(id)
+    }
   }
 }
 
