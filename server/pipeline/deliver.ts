@@ -250,6 +250,8 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
   const { deps, now, line, signal } = deliverer
   const startedAt = deps.now()
   const made = await attempt(deliverer, lease, startedAt)
+  // Put off by our own failure: what follows it in its call must not go from memory before it.
+  if (made === null) void giveBack(deliverer, line.takeBack(lease.webhook.id))
   line.ended(lease)
   if (made === null) return
   const { request, outcome } = made
