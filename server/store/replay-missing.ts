@@ -18,7 +18,10 @@ import type { Store } from '#server/store/store.ts'
 export interface Replay {
   readonly webhookId: string
   readonly accountId: string
-  /** When it happened, epoch milliseconds; `since` belongs to the period, `until` does not. */
+  /**
+   * When it happened by the PBX's clock, or was accepted by ours, epoch milliseconds: clocks differ, and what a link
+   * kept back comes late. `since` belongs to the period, `until` does not.
+   */
   readonly since: number
   readonly until: number
   /** What the account's events are matched against: as it was when the replay began. */
@@ -58,11 +61,9 @@ export async function replayStep(
     .orderBy('seq')
     .limit(limit)
     .execute()
+  const within = (at: number) => at >= replay.since && at < replay.until
   const candidates = rows.filter(
-    (row) =>
-      row.occurred_at >= replay.since &&
-      row.occurred_at < replay.until &&
-      row.created_at <= startedAt,
+    (row) => (within(row.occurred_at) || within(row.created_at)) && row.created_at <= startedAt,
   )
   const missing = await findMissing(store, replay, candidates)
   const changed = missing.length === 0 ? 0 : await insertMissing(store, replay, missing, now)
@@ -71,11 +72,33 @@ export async function replayStep(
   return { changed, next: more ? last.seq : null }
 }
 
+/** The number before the first event that happened or was accepted in the period. */
+async function beforeFirst(store: Store, replay: Replay): Promise<number> {
+  const [accepted, happened] = await Promise.all([
+    beforeFirstAccepted(store, replay),
+    firstHappened(store, replay),
+  ])
+  return happened === null ? accepted : Math.min(accepted, happened - 1)
+}
+
 /**
- * The number before the first event that can have happened in the period: events are accepted after they happen and
- * are numbered in the order of acceptance, so that halving finds it in some twenty looks among millions.
+ * Of a PBX whose clock is ahead that is before the first one accepted in the period. Read from the index alone, some
+ * 0.1 s for a million; added to zero, or else both databases walk up the numbers from the oldest event there is.
  */
-async function beforeFirst(store: Store, { accountId, since }: Replay): Promise<number> {
+async function firstHappened(
+  store: Store,
+  { accountId, since, until }: Replay,
+): Promise<number | null> {
+  const { rows } = await sql<{ first: number | null }>`
+    select min(seq + 0) as first from event
+    where account_id = ${accountId} and occurred_at >= ${since} and occurred_at < ${until}`.execute(
+    store.read,
+  )
+  return rows[0]?.first ?? null
+}
+
+/** Events are numbered in the order of acceptance, so that halving finds it in some twenty looks among millions. */
+async function beforeFirstAccepted(store: Store, { accountId, since }: Replay): Promise<number> {
   const newest = await store.read
     .selectFrom('event')
     .select('seq')

@@ -297,6 +297,17 @@ export function runRecoveryConformance(open: OpenTestStore): void {
         expect(await replayStep(store, begun, walk, 100, at)).toEqual({ changed: 0, next: null })
       })
 
+      test('what a PBX stamped ahead of our clock, or a link kept back, belongs to the period too', async () => {
+        const hour = 3_600_000
+        // Accepted an hour before, and an hour after, it happened by the PBX's clock.
+        await acceptCalls(0, 3, at - hour)
+        await acceptCalls(3, 8, at + hour)
+        const { id } = await makeWebhook(store, tenant)
+        expect(await replay(id, at + 1, at + hour, at + 2 * hour)).toBe(0)
+        expect(await replay(id, at + 1, at + 2 * hour, at + 2 * hour)).toBe(5)
+        expect(await replay(id, at - 1, at + 1, at + 2 * hour)).toBe(3)
+      })
+
       test('finds where the period begins among events of several days', async () => {
         for (let day = 0; day < 12; day += 1) {
           await acceptCalls(day * 3, day * 3 + 3, at + day * 86_400_000)
@@ -305,7 +316,7 @@ export function runRecoveryConformance(open: OpenTestStore): void {
         const begun = await beginReplay(store, {
           accountId: account,
           webhookId: id,
-          // The samples happened at `at`, so the period has to begin there; what was accepted before cannot be in it.
+          // The samples happened at `at`.
           since: at,
           until: ever,
         })
