@@ -1,10 +1,10 @@
 /**
  * One statement for many rows, on the hot path. On SQLite it is run once per row, prepared: 3 µs for a row of twenty
  * columns, where taking them out of a JSON text costs 28 (measured). Where a statement is a trip over the network the
- * rows go together, as one JSON parameter. The text is the same for any number of rows, so that it stays prepared.
+ * rows go together, as one array per column. The text is the same for any number of rows, so that it stays prepared.
  */
 import { CompiledQuery } from 'kysely'
-import { wellFormedJson } from '#server/store/dialect.ts'
+import { binaryArray } from '#server/store/postgres-array.ts'
 import type { Trx } from '#server/store/store.ts'
 
 export type Value = string | number | null
@@ -31,18 +31,25 @@ export function perRow({ columns, statement }: Batch): string {
   return statement((column) => `?${names.indexOf(column) + 1}`, '')
 }
 
-/** All rows in one statement, on PostgreSQL. */
+/** All rows in one statement, on PostgreSQL: one parameter per column. */
 export const runTogether: RunBatch = async <R>(
   trx: Trx,
   { columns, statement }: Batch,
   rows: readonly (readonly Value[])[],
 ) => {
+  const types = Object.values(columns)
   const names = Object.keys(columns)
+  const arrays = types.map((type, i) => `$${i + 1}::${type}[]`)
   const text = statement(
-    (column) => `cast(r.value ->> ${names.indexOf(column)} as ${columns[column]})`,
-    'from jsonb_array_elements(cast($1 as jsonb)) as r(value)',
+    (column) => `r.c${names.indexOf(column)}`,
+    `from unnest(${arrays.join(', ')}) as r(${names.map((_, i) => `c${i}`).join(', ')})`,
   )
-  const json = wellFormedJson(JSON.stringify(rows))
-  const { rows: returned } = await trx.executeQuery(CompiledQuery.raw(text, [json]))
+  const parameters = types.map((type, i) =>
+    binaryArray(
+      type,
+      rows.map((row) => row[i] ?? null),
+    ),
+  )
+  const { rows: returned } = await trx.executeQuery(CompiledQuery.raw(text, parameters))
   return returned as R[]
 }
