@@ -10,10 +10,11 @@
  * request goes as soon as one is over, and not after a commit and a claim.
  *
  * What happens when: kill -9: the leases are returned at the next start, and the same `webhook-id` goes out again.
- * Disk full: outcomes wait and are written when there is space; nothing new is claimed meanwhile, since a claim is a
- * write too. A slow receiver: takes the slots of its own lane only. Many failing receivers: share half of all slots, so
- * that the healthy ones have the other. A webhook that is disabled, changed or deleted: what is ahead of its slots goes
- * out within two seconds, or back. Clock set back or ahead: see `steady-clock.ts`.
+ * Disk full, database away: outcomes wait and are written when it takes them; until then no further request begins,
+ * since what cannot be written down goes out again after a kill. A slow receiver: takes the slots of its own lane only.
+ * Many failing receivers: share half of all slots, so that the healthy ones have the other. A webhook that is disabled,
+ * changed or deleted: what is ahead of its slots goes out within two seconds, or back. Clock set back or ahead: see
+ * `steady-clock.ts`.
  */
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { nextState } from '#server/domain/next-state.ts'
@@ -32,6 +33,7 @@ import type { Courier } from '#server/store/commit.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
 import { reapAtStart, reapLeases, returnLeases } from '#server/store/reap.ts'
 import type { Store } from '#server/store/store.ts'
+import { isRefusalOfAll, StoreError } from '#server/store/store-error.ts'
 import { readSigningSecrets } from '#server/store/webhooks.ts'
 
 export interface DeliverDeps {
@@ -80,6 +82,8 @@ interface Deliverer {
   readonly line: Line
   /** Bytes of the bodies of all that is leased. */
   bytes: number
+  /** Outcomes that the database does not take for now. */
+  unwritten: number
   /** From when on a claim may find something, epoch milliseconds. */
   lookAt: number
   /** A claim found no room; what ends next rings. */
@@ -99,8 +103,12 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     deps,
     now: steadyClock(deps.now, () => performance.now()),
     leased: new Map(),
-    line: createLine(deps.maxInFlight, (lease) => start(deliverer, lease)),
+    line: createLine(
+      () => (deliverer.unwritten > 0 ? 0 : deps.maxInFlight),
+      (lease) => start(deliverer, lease),
+    ),
     bytes: 0,
+    unwritten: 0,
     returning: new Map(),
     lookAt: 0,
     full: false,
@@ -151,7 +159,9 @@ async function reap({ deps, now, leased }: Deliverer, first: boolean): Promise<v
 }
 
 /** How many more deliveries may be leased, and how many of them for one webhook beyond its room. */
-function roomOf({ deps, leased, line, bytes }: Deliverer): { limit: number; ahead: number } {
+function roomOf(deliverer: Deliverer): { limit: number; ahead: number } {
+  const { deps, leased, line, bytes, unwritten } = deliverer
+  if (unwritten > 0) return { limit: 0, ahead: 0 }
   // Where other processes send to the same webhooks, a lane's counter is all that keeps them to its concurrency.
   if (!deps.store.facts.singleProcess) return { limit: deps.maxInFlight - leased.size, ahead: 0 }
   const spare = bytes < mostBytes ? Math.max(0, mostAhead - line.waiting()) : 0
@@ -194,7 +204,7 @@ async function claimMore(deliverer: Deliverer): Promise<void> {
 function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
   for (const lease of leases) {
     deliverer.leased.set(lease, null)
-    deliverer.bytes += lease.event.body.length
+    deliverer.bytes += Buffer.byteLength(lease.event.body)
   }
   // Leased before what is on its way back had arrived there: sent now, it would overtake earlier events of its call.
   const overtaking = leases.filter((lease) => deliverer.returning.has(lease.webhook.id))
@@ -206,33 +216,40 @@ function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
 /** The lease is not this process's any more. */
 function release(deliverer: Deliverer, lease: Lease): void {
   if (!deliverer.leased.delete(lease)) return
-  deliverer.bytes -= lease.event.body.length
+  deliverer.bytes -= Buffer.byteLength(lease.event.body)
+  findRoom(deliverer)
+}
+
+/** There may be room again for what was claimed in vain. */
+function findRoom(deliverer: Deliverer): void {
   if (!deliverer.full) return
   deliverer.full = false
   deliverer.lookAt = 0
   deliverer.ring()
 }
 
-/** Returns what was leased ahead and not sent. */
+/** Returns what was leased ahead and not sent; until it has arrived there, nothing of its webhook goes from memory. */
 async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise<void> {
   if (leases.length === 0) return
-  const { deps, now, returning } = deliverer
+  const { deps, now, returning, leased, signal } = deliverer
   const webhooks = new Set(leases.map((lease) => lease.webhook.id))
   for (const id of webhooks) returning.set(id, (returning.get(id) ?? 0) + 1)
-  for (const lease of leases) release(deliverer, lease)
-  try {
-    await returnLeases(deps.store, leases, now(), null)
-  } catch (error) {
-    // They run out, and are returned then.
-    const facts = { err: error, deliveries: leases.length }
-    deps.log.error(facts, 'deliver: leases cannot be returned')
-  } finally {
-    for (const id of webhooks) {
-      const others = (returning.get(id) ?? 0) - 1
-      if (others > 0) returning.set(id, others)
-      else returning.delete(id)
-    }
-  }
+  const facts = { deliveries: leases.length }
+  const work = retryUntil(signal, async () => returnLeases(deps.store, leases, now(), null), {
+    failed: (err) => deps.log.error({ ...facts, err }, 'deliver: leases cannot be returned'),
+  })
+    // At the end: they run out, or the next start returns them.
+    .catch((err: unknown) => deps.log.error({ ...facts, err }, 'deliver: leases not returned'))
+    .then(() => {
+      for (const id of webhooks) {
+        const others = (returning.get(id) ?? 0) - 1
+        if (others > 0) returning.set(id, others)
+        else returning.delete(id)
+      }
+      for (const lease of leases) release(deliverer, lease)
+    })
+  for (const lease of leases) leased.set(lease, work)
+  await work
 }
 
 function start(deliverer: Deliverer, lease: Lease): void {
@@ -247,7 +264,7 @@ function start(deliverer: Deliverer, lease: Lease): void {
 }
 
 async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
-  const { deps, now, line, signal } = deliverer
+  const { deps, now, line } = deliverer
   const startedAt = deps.now()
   const made = await attempt(deliverer, lease, startedAt)
   // Put off by our own failure: what follows it in its call must not go from memory before it.
@@ -286,15 +303,33 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
     disableAfterMs: deps.disableAfterMs,
     now: at,
   }
-  const written = await retryUntil(signal, async () => await finishAttempt(deps.store, finish), {
-    failed: (error) => {
-      const facts = { err: error, webhook: webhookId, event: lease.event.id }
-      deps.log.error(facts, 'deliver: the outcome of an attempt cannot be written, trying again')
-    },
-  })
+  const written = await writeDown(deliverer, finish)
   if (!written) {
     const facts = { webhook: webhookId, event: lease.event.id }
     deps.log.warn(facts, 'deliver: an attempt ended after its lease, the event is sent again')
+  }
+}
+
+/** False: the lease is not ours any more. While the database takes no writes, no further request begins. */
+async function writeDown(deliverer: Deliverer, finish: Finish): Promise<boolean> {
+  const { deps, line, signal } = deliverer
+  let waits = false
+  const failed = (err: unknown) => {
+    const facts = { err, webhook: finish.webhookId, delivery: finish.deliverySeq }
+    deps.log.error(facts, 'deliver: the outcome of an attempt cannot be written, trying again')
+    // An outcome that is refused by itself must not stop all others.
+    if (waits || !(err instanceof StoreError && isRefusalOfAll(err))) return
+    waits = true
+    deliverer.unwritten += 1
+  }
+  try {
+    return await retryUntil(signal, async () => finishAttempt(deps.store, finish), { failed })
+  } finally {
+    if (waits) deliverer.unwritten -= 1
+    if (waits && deliverer.unwritten === 0) {
+      line.pump()
+      findRoom(deliverer)
+    }
   }
 }
 

@@ -32,7 +32,10 @@ function lease(webhook: string, call: string | null = null, concurrency = 2): Le
 
 test('a lane has no more under way than its concurrency, all together no more than there are slots', () => {
   const sent: Lease[] = []
-  const line = createLine(3, (one) => sent.push(one))
+  const line = createLine(
+    () => 3,
+    (one) => sent.push(one),
+  )
   line.add(
     [1, 2, 3].map(() => lease('a')),
     0,
@@ -50,7 +53,10 @@ test('a lane has no more under way than its concurrency, all together no more th
 
 test('first tries of a call go one after the other, others pass them', () => {
   const sent: Lease[] = []
-  const line = createLine(9, (one) => sent.push(one))
+  const line = createLine(
+    () => 9,
+    (one) => sent.push(one),
+  )
   const [x1, x2, y1, none] = [lease('a', 'x'), lease('a', 'x'), lease('a', 'y'), lease('a')]
   line.add([x1, x2, y1, none] as Lease[], 0)
   expect(sent).toEqual([x1, y1])
@@ -62,7 +68,10 @@ test('first tries of a call go one after the other, others pass them', () => {
 
 test('what waits can be taken back, what is under way not', () => {
   const sent: Lease[] = []
-  const line = createLine(9, (one) => sent.push(one))
+  const line = createLine(
+    () => 9,
+    (one) => sent.push(one),
+  )
   const [a1, a2, b1] = [lease('a', null, 1), lease('a', null, 1), lease('b', null, 1)]
   const b2 = lease('b', null, 1)
   line.add([a1, a2, b1] as Lease[], 1_000)
@@ -75,6 +84,24 @@ test('what waits can be taken back, what is under way not', () => {
   expect(sent).toEqual([a1, b1])
 })
 
+test('nothing is sent without slots, and all that can go when there are some again', () => {
+  const sent: Lease[] = []
+  let slots = 9
+  const line = createLine(
+    () => slots,
+    (one) => sent.push(one),
+  )
+  const [a1, a2, a3] = [lease('a', null, 1), lease('a', null, 1), lease('a', null, 1)]
+  line.add([a1, a2], 0)
+  slots = 0
+  line.ended(a1)
+  line.add([a3], 0)
+  expect(sent).toEqual([a1])
+  slots = 9
+  line.pump()
+  expect(sent).toEqual([a1, a2])
+})
+
 test('in any mix everything goes once, in the order of its call', () => {
   const steps = fc.array(
     fc.record({ webhook: fc.nat(2), call: fc.option(fc.nat(2)), ends: fc.nat(3) }),
@@ -83,10 +110,13 @@ test('in any mix everything goes once, in the order of its call', () => {
     fc.property(steps, fc.integer({ min: 1, max: 4 }), (mix, slots) => {
       const under: Lease[] = []
       const sent: Lease[] = []
-      const line = createLine(slots, (one) => {
-        under.push(one)
-        sent.push(one)
-      })
+      const line = createLine(
+        () => slots,
+        (one) => {
+          under.push(one)
+          sent.push(one)
+        },
+      )
       const added: Lease[] = []
       for (const { webhook, call, ends } of mix) {
         const one = lease(`w${webhook}`, call === null ? null : `c${webhook}${call}`)

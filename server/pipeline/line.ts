@@ -18,6 +18,8 @@ export interface Line {
   /** The same for everything that was added before the time. */
   readonly takeBackOlder: (than: number) => readonly Lease[]
   readonly waiting: () => number
+  /** After there have become more slots. */
+  readonly pump: () => void
 }
 
 interface Waiting {
@@ -32,20 +34,17 @@ interface Lane {
   readonly calls: Set<string>
 }
 
-/** `send` is called at once or later, for at most `slots` leases at the same time. */
-export function createLine(slots: number, send: (lease: Lease) => void): Line {
+/** `send` is called at once or later, while fewer than `slots` leases are under way. */
+export function createLine(slots: () => number, send: (lease: Lease) => void): Line {
   const lanes = new Map<string, Lane>()
-  /** Those that may have something to send, in turn. */
+  /** Those that may have something to send, in turn: who has sent goes behind the others. */
   const ready = new Set<Lane>()
   let underWay = 0
   let waiting = 0
 
   function laneOf(id: string): Lane {
-    let lane = lanes.get(id)
-    if (lane === undefined) {
-      lane = { waiting: [], underWay: 0, calls: new Set() }
-      lanes.set(id, lane)
-    }
+    const lane = lanes.get(id) ?? { waiting: [], underWay: 0, calls: new Set() }
+    lanes.set(id, lane)
     return lane
   }
 
@@ -62,14 +61,13 @@ export function createLine(slots: number, send: (lease: Lease) => void): Line {
 
   function pump(): void {
     for (const lane of ready) {
-      if (underWay >= slots) return
+      if (underWay >= slots()) return
       ready.delete(lane)
       const lease = next(lane)
       if (lease === null) continue
       underWay += 1
       lane.underWay += 1
       if (lease.call !== null) lane.calls.add(lease.call)
-      // Behind the others.
       if (lane.waiting.length > 0) ready.add(lane)
       send(lease)
     }
@@ -112,5 +110,6 @@ export function createLine(slots: number, send: (lease: Lease) => void): Line {
       return [...lanes].flatMap(([id, lane]) => takeFrom(id, lane, ({ since }) => since < than))
     },
     waiting: () => waiting,
+    pump,
   }
 }

@@ -27,3 +27,13 @@ export class StoreError extends Error {
     this.code = code
   }
 }
+
+/** A fault of the database, which whatever is asked next will meet too; others may lie in what was asked. */
+export const isRefusalOfAll = ({ code }: StoreError): boolean => refusalsOfAll.has(code)
+
+const refusalsOfAll: ReadonlySet<StoreErrorCode> = new Set([
+  'storage_full',
+  'database_not_writable',
+  'database_unreachable',
+  'database_busy',
+])

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import type { WebhookDraft } from '#contracts/webhook.ts'
@@ -318,24 +319,62 @@ test('our own failure to send counts as no attempt and is put off', async () => 
   expect(delivery?.attempts).toBe(1)
 })
 
+test('while outcomes cannot be written no further request goes out', async () => {
+  const { receiver, webhook } = await receiverWith({ concurrency: 5, order: 'none' })
+  run()
+  // Known to be quick, it has more leased than it has slots.
+  await accept(calls(20))
+  await waitUntil(async () => (await counts()).delivered === 20, { what: 'it is known' })
+  const gate = Promise.withResolvers<void>()
+  receiver.respond(async () => {
+    await gate.promise
+    return { body: 'x'.repeat(60_000) }
+  })
+  const events = Array.from({ length: 150 }, (_, i) => callEvent(tenant, `further ${i}`))
+  await accept(events)
+  expect((await counts(webhook.id)).leased).toBeGreaterThan(100)
+  // As a full disk: this database gets no page more than it has.
+  const [{ page_count: pages } = { page_count: 0 }] = (
+    await sql<{ page_count: number }>`pragma page_count`.execute(store.write)
+  ).rows
+  await sql.raw(`pragma max_page_count = ${pages}`).execute(store.write)
+  gate.resolve()
+  const refused = 'deliver: the outcome of an attempt cannot be written, trying again'
+  // Longer than what is leased ahead stays in memory.
+  await waitUntil(() => logged.filter((line) => line === refused).length > 20, {
+    what: 'it was tried again some times',
+    timeoutMs: 15_000,
+  })
+  const sent = receiver.requests.length - 20
+  // Those under way, and what their first outcomes still found room for.
+  expect(sent).toBeLessThan(75)
+  await sql.raw('pragma max_page_count = 1000000').execute(store.write)
+  await waitUntil(async () => (await counts(webhook.id)).delivered === 170, {
+    what: 'all are delivered',
+    timeoutMs: 15_000,
+  })
+  expect(receiver.requests).toHaveLength(170)
+}, 40_000)
+
 test('kill -9 in the middle: nothing is lost, and what is sent twice has the same id', async () => {
   const { receiver, webhook } = await receiverWith({ concurrency: 20, order: 'none' })
-  const begun: ChildProcess[] = []
+  // All load their program while the events are made: a second of CPU each, several times that on a busy machine.
+  const children = [1, 2, 3].map(() => startProcess(opened.url))
   receiver.respond(() => ({ delayMs: 5 }))
   const events = calls(200)
   await accept(events)
   await store.close()
   try {
-    for (const enough of [15, 60, 120]) {
-      const child = startProcess(opened.url)
-      begun.push(child)
-      await receiver.waitFor((r) => r.length >= enough, `${enough} requests`)
+    for (const [i, child] of children.entries()) {
+      child.stdin?.write('begin\n')
+      const enough = [15, 60, 120][i] ?? 0
+      await receiver.waitFor((r) => r.length >= enough, `${enough} requests`, 20_000)
       const gone = once(child, 'exit')
       child.kill('SIGKILL')
       await gone
     }
   } finally {
-    for (const child of begun) child.kill('SIGKILL')
+    for (const child of children) child.kill('SIGKILL')
     store = await openStore({ url: opened.url })
     opened = { ...opened, ...disposing(store, opened) }
   }
@@ -352,12 +391,11 @@ test('kill -9 in the middle: nothing is lost, and what is sent twice has the sam
   }
   // Sent twice is only what was under way, or not yet written down, when a process died.
   expect(receiver.requests.length - 200).toBeLessThanOrEqual(3 * 40)
-  // Three processes start one after the other: 1.2 s of CPU each, several times that on a busy machine.
 }, 60_000)
 
 function startProcess(url: string): ChildProcess {
   const program = fileURLToPath(new URL('./deliver-process.ts', import.meta.url))
-  return spawn(process.execPath, [program, url], { stdio: ['ignore', 'ignore', 'inherit'] })
+  return spawn(process.execPath, [program, url], { stdio: ['pipe', 'ignore', 'inherit'] })
 }
 
 /** The store that is open now is closed in place of the one that the fixture opened. */
