@@ -12,6 +12,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { PbxConnection } from '#contracts/service.ts'
 import type { TestCall } from '#contracts/test-call.ts'
 import { type Config, projectFolder } from '#server/config.ts'
 import { homeOf, lockDataFolder, openDataFolder } from '#server/data-folder.ts'
@@ -23,7 +24,8 @@ import { createAgentHub } from '#server/pbx/agent/agent-hub.ts'
 import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
-import { pbxProducts } from '#server/pbx/products.ts'
+import { endOfRecord, pbxProducts } from '#server/pbx/products.ts'
+import { firstCursor } from '#server/pipeline/capture-batch.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
@@ -218,6 +220,11 @@ async function openDemo(
   }
 }
 
+async function captureFrom(connection: PbxConnection): Promise<string | null> {
+  const record = await endOfRecord(connection)
+  return record === null ? null : firstCursor(record)
+}
+
 /** The phones of a service that is the demo; null: it is not, or they are not up. */
 function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
   if (demo === null || demo.serviceUuid !== uuid || 'because' in demo.world) return null
@@ -253,6 +260,9 @@ export async function openApp(opening: Opening): Promise<App> {
     agents,
     idempotencyKeys: idempotencyKeysIn(store, Date.now),
     now: Date.now,
+    // On another machine the file of that name is another.
+    captureFrom: async (connection: PbxConnection) =>
+      node.others() > 0 ? null : await captureFrom(connection),
     serviceLeaves: products.condemn,
     servicesChanged: (uuid: string) => {
       if (services === null) changedEarly.add(uuid)

@@ -1,4 +1,5 @@
 import type { AgentRecords, AgentState } from '#contracts/agent.ts'
+import type { PbxConnection } from '#contracts/service.ts'
 import type { TestCall } from '#contracts/test-call.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
@@ -27,6 +28,8 @@ export interface RouteDeps {
   readonly idempotencyKeys: IdempotencyKeys
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** The cursor that the capture of a new service begins with; null: it begins where it first looks. */
+  readonly captureFrom: (connection: PbxConnection) => Promise<string | null>
   /** Called before a service is deleted: what its PBX keeps on disk goes with it. */
   readonly serviceLeaves: (serviceUuid: string) => Promise<void>
   /** Called after a service or its PBX document changed: the running PBXs follow. */

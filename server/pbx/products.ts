@@ -3,7 +3,11 @@ import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
 import type { AgentHub } from '#server/pbx/agent/agent-hub.ts'
-import { attachedAsterisk, managedAsterisk } from '#server/pbx/asterisk/asterisk-product.ts'
+import {
+  attachedAsterisk,
+  attachedRecord,
+  managedAsterisk,
+} from '#server/pbx/asterisk/asterisk-product.ts'
 import {
   condemnInstance,
   discardInstance,
@@ -53,6 +57,17 @@ export async function isWithinReach(connection: PbxConnection): Promise<boolean>
         () => false,
       )
   }
+}
+
+/**
+ * How far the record of an attached PBX is written now: where the capture of a new service begins, whenever it gets to
+ * it. Null: the capture finds out, of a managed PBX and an agent, and where the files cannot be read yet.
+ */
+export async function endOfRecord(connection: PbxConnection): Promise<string | null> {
+  if (connection.kind !== 'asterisk_attached') return null
+  return await attachedRecord(connection)
+    .resume(null)
+    .catch(() => null)
 }
 
 export function pbxProducts({ folder, asterisk, agents, log }: ProductsOptions): PbxProducts {

@@ -9,7 +9,7 @@ import { celColumns } from '#server/pbx/asterisk/cel-row.ts'
 import type { PbxLink } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 import { type CaptureDeps, readAll, resume } from '#server/pipeline/capture-batch.ts'
-import { handleNews } from '#server/pipeline/capture-link.ts'
+import { addNews, handleNews } from '#server/pipeline/capture-link.ts'
 
 let folder: string
 let events: Event[]
@@ -147,6 +147,35 @@ test('a link that is cut while its channels are listed holds up neither news nor
   capture.news.push({ kind: 'up', at: 1, bootedAt: 1 }, { kind: 'down', at: 2, reason: 'closed' })
   await handleNews(capture)
   expect(events.map(({ type }) => type).slice(-2)).toEqual(['service.link.up', 'service.link.down'])
+})
+
+test('a link that comes and goes while nothing can be committed: its gaps are told as fewer, longer ones', async () => {
+  let away = true
+  const accept: CaptureDeps['accept'] = async (batch) => {
+    if (away) throw new Error('the disk is full')
+    events.push(...batch.events)
+  }
+  const capture = await resume(
+    depsWith({ accept, link: { run: async () => undefined, listChannels: async () => new Set() } }),
+  )
+  for (let at = 0; at < 100_000; at += 1) {
+    addNews(
+      capture.news,
+      at % 2 === 0 ? { kind: 'up', at, bootedAt: null } : { kind: 'down', at, reason: 'closed' },
+    )
+    if (at === 2) await expect(handleNews(capture)).rejects.toThrow('the disk is full')
+  }
+  expect(capture.news.length).toBeLessThan(1_000)
+  addNews(capture.news, { kind: 'up', at: 100_000, bootedAt: null })
+  away = false
+  await handleNews(capture)
+  const ups = events.filter((event) => event.type === 'service.link.up')
+  const downs = events.filter((event) => event.type === 'service.link.down')
+  expect(Date.parse(ups[0]?.occurred_at ?? '')).toBe(0)
+  expect(Date.parse(downs[0]?.occurred_at ?? '')).toBe(1)
+  expect(ups.length).toBe(downs.length + 1)
+  expect(Date.parse(ups.at(-1)?.occurred_at ?? '')).toBe(100_000)
+  expect(Date.parse(downs.at(-1)?.occurred_at ?? '')).toBe(99_999)
 })
 
 test('another CEL file begins at its end, one that was only moved is read on', async () => {

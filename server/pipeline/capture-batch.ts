@@ -51,6 +51,11 @@ export interface CaptureCursor {
   } | null
 }
 
+/** The cursor of a capture that has read nothing yet and goes on behind this place of the record. */
+export function firstCursor(record: string): string {
+  return JSON.stringify({ record, rest: null, link: null } satisfies CaptureCursor)
+}
+
 export type LinkNews =
   | { readonly kind: 'up'; readonly at: number; readonly bootedAt: number | null }
   | { readonly kind: 'down'; readonly at: number; readonly reason: string }
@@ -65,7 +70,7 @@ export interface Capture {
   suspects: ReadonlySet<string>
   /** What happened before was read late, not live. */
   liveSince: number
-  /** What the link said and the loop has not handled yet. */
+  /** What the link said and the loop has not handled yet; ups and downs in turn, added by `addNews`. */
   readonly news: LinkNews[]
 }
 

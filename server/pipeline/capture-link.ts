@@ -16,6 +16,21 @@ const youngMs = 5_000
 /** AMI tells its uptime in whole seconds: the start is known to be up to this much earlier. */
 const uptimeStepMs = 1_000
 
+/** Of a link that comes and goes while nothing can be committed; some hours' worth of them. */
+const mostNews = 200
+
+/**
+ * Where there is no more room, an up with the down after it is left out, and never the first, which may be being handled:
+ * two gaps are told as one, which is longer than they were and hides nothing.
+ */
+export function addNews(all: LinkNews[], news: LinkNews): void {
+  if (all.length > 1 && all.at(-1)?.kind === news.kind) return
+  all.push(news)
+  if (all.length <= mostNews) return
+  const up = all.findIndex(({ kind }, i) => i > 0 && kind === 'up')
+  all.splice(up, 2)
+}
+
 /** Follows the link; what it says is handled by the loop, in order with the rows. */
 export async function followLink(
   capture: Capture,
@@ -25,7 +40,7 @@ export async function followLink(
   const { link, now } = capture.deps
   if (link === null) return
   const add = (news: LinkNews) => {
-    capture.news.push(news)
+    addNews(capture.news, news)
     ring()
   }
   const on = {

@@ -55,11 +55,16 @@ interface Owned {
 interface Services {
   readonly deps: ServicesDeps
   readonly running: Map<string, Owned>
+  /**
+   * Free services that could not be taken, as they are since `updatedAt`: what is looked at every second must not be
+   * read and decrypted every second.
+   */
+  readonly passedOver: Map<string, { readonly inside: ServiceInside; readonly updatedAt: number }>
 }
 
 /** Starts every service that is free; returns when each PBX came up or was found not to. */
 export async function openServices(deps: ServicesDeps): Promise<RunningServices> {
-  const services: Services = { deps, running: new Map() }
+  const services: Services = { deps, running: new Map(), passedOver: new Map() }
   const stop = new AbortController()
   let turn: Promise<void> = Promise.resolve()
   // One after the other: two quick changes must not run two captures of one file.
@@ -163,7 +168,7 @@ async function release(services: Services, uuid: string): Promise<void> {
 async function follow(services: Services, uuid: string): Promise<void> {
   const { store } = services.deps
   const row = (await listOwnedServices(store)).find((s) => s.serviceUuid === uuid)
-  const inside = (await listServicesInside(store)).find((s) => s.service.uuid === uuid)
+  const [inside] = await listServicesInside(store, [uuid])
   if (inside === undefined || row === undefined) await discard(services, uuid)
   else await followOne(services, inside, row)
 }
@@ -194,12 +199,32 @@ async function oversee(services: Services): Promise<void> {
   for (const uuid of running.keys()) if (!there.has(uuid)) await discard(services, uuid)
   const toFollow: OwnedService[] = []
   for (const row of rows) if (await concernsUs(services, row)) toFollow.push(row)
-  if (toFollow.length === 0) return
-  const inside = new Map((await listServicesInside(deps.store)).map((s) => [s.service.uuid, s]))
+  const inside = await insideOf(services, toFollow)
+  services.passedOver.clear()
   for (const row of toFollow) {
     const one = inside.get(row.serviceUuid)
-    if (one !== undefined) await followOne(services, one, row)
+    if (one === undefined) continue
+    await followOne(services, one, row)
+    if (running.has(row.serviceUuid)) continue
+    services.passedOver.set(row.serviceUuid, { inside: one, updatedAt: row.updatedAt })
   }
+}
+
+/** Of those that were passed over and are unchanged since, what was read then. */
+async function insideOf(
+  { deps, passedOver }: Services,
+  rows: readonly OwnedService[],
+): Promise<ReadonlyMap<string, ServiceInside>> {
+  const found = new Map<string, ServiceInside>()
+  const unknown: string[] = []
+  for (const { serviceUuid, updatedAt } of rows) {
+    const known = passedOver.get(serviceUuid)
+    if (known?.updatedAt === updatedAt) found.set(serviceUuid, known.inside)
+    else unknown.push(serviceUuid)
+  }
+  if (unknown.length === 0) return found
+  for (const one of await listServicesInside(deps.store, unknown)) found.set(one.service.uuid, one)
+  return found
 }
 
 /** It is free and could be ours, or it is ours and was changed. */

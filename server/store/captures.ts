@@ -1,6 +1,6 @@
-import type { Store } from '#server/store/store.ts'
+import type { Db, Store } from '#server/store/store.ts'
 
-/** Where capture of a service goes on: what the last `acceptEvents` of the service committed. */
+/** Where capture of a service goes on: what the last `acceptEvents` of the service committed, or its creation. */
 export interface StoredCapture {
   /** JSON text; null before the first commit. */
   readonly cursor: string | null
@@ -23,4 +23,17 @@ export async function readCapture(store: Store, serviceUuid: string): Promise<St
       .execute()
     return { cursor: capture?.cursor ?? null, openCalls }
   })
+}
+
+/** Within the creation of the service: its capture begins there. */
+export async function beginCapture(
+  trx: Db,
+  serviceUuid: string,
+  cursor: string,
+  now: number,
+): Promise<void> {
+  await trx
+    .insertInto('capture')
+    .values({ service_uuid: serviceUuid, cursor, updated_at: now })
+    .execute()
 }

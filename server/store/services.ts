@@ -263,15 +263,18 @@ export interface ServiceInside {
   readonly pbxDocument: string | null
 }
 
-/** Every service of every account, oldest first. */
-export async function listServicesInside(store: Store): Promise<readonly ServiceInside[]> {
-  const rows = await store.read
+/** Every service of every account, oldest first; `only` those, where they are named. */
+export async function listServicesInside(
+  store: Store,
+  only?: readonly string[],
+): Promise<readonly ServiceInside[]> {
+  const all = store.read
     .selectFrom('service')
     .innerJoin('account', 'account.id', 'service.account_id')
     .selectAll('service')
     .select('account.name as account_name')
     .orderBy('service.seq')
-    .execute()
+  const rows = await (only === undefined ? all : all.where('uuid', 'in', only)).execute()
   return rows.map((row) => ({
     account: { id: row.account_id, name: row.account_name },
     service: serviceOf(row),

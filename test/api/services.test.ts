@@ -1,7 +1,13 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Service, ShownService } from '#contracts/service.ts'
+import { asteriskRecord } from '#server/pbx/asterisk/asterisk-record.ts'
 import { demoPbxDocument } from '#server/pbx/asterisk/demo-pbx.ts'
+import { readCapture } from '#server/store/captures.ts'
 import { listServicesInside } from '#server/store/services.ts'
+import { tracesFolder } from '#test/traces/read-trace.ts'
 import { type Api, startApi } from './start-api.ts'
 
 let server: Api
@@ -83,7 +89,10 @@ test('the service of another account does not exist', async () => {
 test('the AMI secret is never shown, and survives a change that sends it back hidden', async () => {
   const ami = { host: '10.0.0.5', port: 5038, username: 'offhook', secret: 'plain-ami-secret' }
   const connection = { kind: 'asterisk_attached', cel_path: '/var/log/cel.csv', ami }
-  const { address, body } = await createService('attached', { ...managed('attached'), connection })
+  const { address, body } = await createService('from-now-on', {
+    ...managed('attached'),
+    connection,
+  })
   const { body: read } = await server.anna.request('GET', address)
   expect(JSON.stringify([body, read])).not.toContain('plain-ami-secret')
   const { body: changed } = await server.anna.request('PATCH', address, {
@@ -265,4 +274,27 @@ test('a PBX that somebody else configures takes no document', async () => {
   const { address } = await createService('foreign', { ...managed('foreign'), connection })
   const reply = await server.anna.request('PUT', `${address}/pbx`, { body: { name: 'foreign' } })
   expect(reply.body.code).toMatch(/not_managed|invalid_input/)
+})
+
+test('capture of an attached PBX begins at its creation, not at the opening of its file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'offhook-record-'))
+  const paths = { celPath: join(folder, 'cel.csv'), queueLogPath: null }
+  const trace = join(tracesFolder, '01-inbound-answered-caller-hangup', 'cel.csv')
+  const rows = await readFile(trace, 'utf8')
+  try {
+    await writeFile(paths.celPath, rows)
+    const { body } = await createService('from-now-on', {
+      name: 'from-now-on',
+      friendly_name: 'Attached',
+      connection: { kind: 'asterisk_attached', cel_path: paths.celPath },
+    })
+    await appendFile(paths.celPath, rows.slice(0, rows.indexOf('\n') + 1))
+    const { cursor } = await readCapture(server.store, body.uuid)
+    const record = asteriskRecord({ ...paths, beginAt: 'end', rotate: null })
+    const read = await record.read(await record.resume(JSON.parse(cursor ?? '{}').record))
+    expect(read).toMatchObject({ remarks: [], more: false })
+    expect(read.rows).toHaveLength(1)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

@@ -11,6 +11,8 @@ import { createNameResolver } from '#server/outbound/name-resolver.ts'
 
 import { type AgentHub, createAgentHub } from '#server/pbx/agent/agent-hub.ts'
 
+import { endOfRecord } from '#server/pbx/products.ts'
+import { firstCursor } from '#server/pipeline/capture-batch.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
@@ -113,6 +115,10 @@ export async function startApi(): Promise<Api> {
         store,
         idempotencyKeys: idempotencyKeysIn(store, Date.now),
         now: Date.now,
+        captureFrom: async (connection) => {
+          const record = await endOfRecord(connection)
+          return record === null ? null : firstCursor(record)
+        },
         serviceLeaves: async () => undefined,
         servicesChanged: (uuid) => void changed.push(uuid),
         pbxState: (uuid) => states.get(uuid) ?? null,

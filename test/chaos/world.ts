@@ -52,7 +52,7 @@ export async function startWorld(
       trunks: ['trunk'],
     },
   })
-  // Reading begins where the file ends at that moment, so what is written before it is nobody's.
+  // The link is told first; what is written before it is read late, and counts as backfilled.
   await waitUntil(
     async () => {
       const page = await offhook.api<Page<Event>>('GET', '/events?type=service.link.up')

@@ -7,6 +7,7 @@ import { isoOf } from '#server/domain/times.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, type Serving, serve, serveCreation } from '#server/http/serve.ts'
+import { beginCapture } from '#server/store/captures.ts'
 import {
   changePbxDocument,
   changeService,
@@ -65,7 +66,11 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
     found(await getService(store, caller.id, params.uuid))
 
   serveCreation(serving, api.createService, async ({ caller, body }, remember) => {
-    const service = await createService(store, caller.id, body, now(), async (trx, created) => {
+    // Before the answer: what the PBX writes from then on is told, whenever its file is opened.
+    const from = await deps.captureFrom(body.connection)
+    const at = now()
+    const service = await createService(store, caller.id, body, at, async (trx, created) => {
+      if (from !== null) await beginCapture(trx, created.uuid, from, at)
       await remember(trx, shown(created))
     })
     servicesChanged(service.uuid)

@@ -9,7 +9,7 @@ import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts
 import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
 import { rotateLogs } from '#server/pbx/asterisk/log-rotation.ts'
 import { keptPorts } from '#server/pbx/asterisk/ports.ts'
-import type { AttachedPbx, ManageablePbx, PbxLog } from '#server/pbx/pbx.ts'
+import type { AttachedPbx, ManageablePbx, PbxLog, PbxRecord } from '#server/pbx/pbx.ts'
 
 export interface ManagedAsteriskOptions {
   readonly connection: Extract<PbxConnection, { kind: 'asterisk_managed' }>
@@ -53,18 +53,22 @@ export async function managedAsterisk(options: ManagedAsteriskOptions): Promise<
   }
 }
 
-export function attachedAsterisk(
-  connection: Extract<PbxConnection, { kind: 'asterisk_attached' }>,
-): AttachedPbx {
-  const { cel_path, queue_log_path, ami, trunks } = connection
+type AttachedConnection = Extract<PbxConnection, { kind: 'asterisk_attached' }>
+
+export function attachedRecord({ cel_path, queue_log_path }: AttachedConnection): PbxRecord {
+  return asteriskRecord({
+    celPath: cel_path,
+    queueLogPath: queue_log_path,
+    beginAt: 'end',
+    rotate: null,
+  })
+}
+
+export function attachedAsterisk(connection: AttachedConnection): AttachedPbx {
+  const { ami, trunks } = connection
   return {
     kind: 'attached',
-    record: asteriskRecord({
-      celPath: cel_path,
-      queueLogPath: queue_log_path,
-      beginAt: 'end',
-      rotate: null,
-    }),
+    record: attachedRecord(connection),
     link: ami === null ? null : openAmiLink(ami),
     linkName: 'manager interface',
     trunks: trunks.length > 0 ? new Set(trunks) : null,
