@@ -52,7 +52,8 @@ const nothingGivenUp: RawBuilder<unknown> = sql`
 
 /**
  * The same for a caller that lets the first tries of a call wait for each other itself: it has those that are leased,
- * and those before this one are taken with it, except where an earlier one was put off.
+ * and those before this one are taken with it, except where an earlier one was put off. Compared by difference: a bound on
+ * `due_at` itself would have the planner walk the lane's whole backlog for each candidate instead of its call.
  */
 const noneIsPutOff = (turn: 0 | 1): RawBuilder<unknown> => sql`
   and (d.call_uuid is null or d.round_attempts > 0 or not exists (
@@ -61,4 +62,4 @@ const noneIsPutOff = (turn: 0 | 1): RawBuilder<unknown> => sql`
       and earlier.call_uuid is not null
       and earlier.turn = ${turn} and earlier.round_attempts = 0
       and earlier.state = 'pending' and earlier.state in ('pending', 'leased')
-      and earlier.seq < d.seq and earlier.due_at > d.due_at))`
+      and earlier.seq < d.seq and earlier.due_at - d.due_at > 0))`

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import {
+  CompiledQuery,
   createQueryId,
   type KyselyPlugin,
   type RootOperationNode,
@@ -8,9 +9,13 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { searchAttempts } from '#server/store/attempt-search.ts'
+import { perRow, type RunBatch } from '#server/store/batch.ts'
+import { claimInto } from '#server/store/claim.ts'
 import { type DeliveryFilter, listDeliveries } from '#server/store/delivery-search.ts'
 import { type EventFilter, listEvents } from '#server/store/events.ts'
-import type { Store } from '#server/store/store.ts'
+import { createMatchingCache } from '#server/store/matching.ts'
+import type { ProcedureContext } from '#server/store/procedures.ts'
+import type { Store, Trx } from '#server/store/store.ts'
 import {
   accept,
   callEvent,
@@ -145,5 +150,63 @@ describe('events', () => {
       listEvents(store, tenant.account.id, { callUuid }, { limit: 10 }),
     )
     expect(steps.join('\n')).toContain('event_call')
+  })
+})
+
+/**
+ * A claim reads heads of indexes: what else waits in a lane, a million or none, costs it nothing. Looked up in the index
+ * of what is due, the earlier events of a call would be looked for in the whole backlog, once per candidate.
+ */
+describe('the claim', () => {
+  const batch: RunBatch = async <R>(
+    trx: Trx,
+    one: Parameters<RunBatch>[1],
+    rows: Parameters<RunBatch>[2],
+  ) => {
+    const made: R[] = []
+    for (const row of rows) {
+      made.push(...(await trx.executeQuery<R>(CompiledQuery.raw(perRow(one), [...row]))).rows)
+    }
+    return made
+  }
+
+  test.each([
+    { ahead: 0, order: 'first_try' },
+    { ahead: 100, order: 'first_try' },
+    { ahead: 100, order: 'strict' },
+  ] as const)('goes by what is due, and by call: %j', async ({ ahead, order }) => {
+    const webhook = await makeWebhook(store, tenant, { order })
+    await accept(store, tenant, [callEvent(tenant, `${ahead} ${order}`)])
+    const { facts, node } = store
+    const matching = createMatchingCache()
+    const context: ProcedureContext = {
+      ...{ facts, node, batch, matching },
+      days: new Set(),
+      pace: new Map([[webhook.id, 10]]),
+    }
+    const request = { now: 2_000, limit: 100, failingLimit: 100, ahead }
+    let leased = 0
+    const steps = await plansOf(async () => {
+      await store.write
+        .withPlugin(listen)
+        .transaction()
+        .execute(async (trx) => {
+          leased = (await claimInto(trx, context, request)).leases.length
+        })
+    })
+    expect(leased).toBeGreaterThan(0)
+    expect(
+      steps.filter((step) => /^SCAN (event|delivery|d|earlier|lane|webhook)\b/.test(step)),
+    ).toEqual([])
+    const d = steps.filter((step) => step.startsWith('SEARCH d '))
+    expect(d).not.toEqual([])
+    for (const step of d)
+      expect(step).toContain('delivery_due (webhook_id=? AND turn=? AND due_at<?)')
+    const earlier = steps.filter((step) => step.startsWith('SEARCH earlier '))
+    expect(earlier).not.toEqual([])
+    for (const step of earlier)
+      expect(step).toMatch(
+        /delivery_(order|blocking) \(webhook_id=\? AND call_uuid=\? AND seq<\?\)/,
+      )
   })
 })
