@@ -47,6 +47,8 @@ interface Shipping {
 
 /** Runs until the signal aborts. Throws AgentClientError when only a person can mend what is wrong. */
 export async function runAgent(deps: AgentDeps, signal: AbortSignal): Promise<void> {
+  using parts = new DisposableStack()
+  parts.defer(() => deps.record.close())
   const doorbell = createDoorbell()
   deps.record.watch(doorbell.ring, signal)
   const { clients, log } = deps

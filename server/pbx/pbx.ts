@@ -45,6 +45,8 @@ export interface PbxRecord {
   readonly watch: (onGrowth: () => void, signal: AbortSignal) => void
   /** Keeps the record from growing for ever; what is behind the cursor stays. `now`: epoch ms. */
   readonly tidy: (cursor: string, now: number) => Promise<void>
+  /** Lets go of what reading holds open; it may go on after it. */
+  readonly close: () => void
 }
 
 export interface RecordBatch {

@@ -50,6 +50,8 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
   } catch (error) {
     // The next start reads it, and tells a longer gap than there was, never a shorter one.
     deps.log.warn({ err: error }, 'capture: the last rows were not committed')
+  } finally {
+    deps.record.close()
   }
 }
 

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 /** Wakes one sleeper; rings while it is busy are remembered as one. */
 export interface Doorbell {
   readonly ring: () => void
@@ -16,21 +14,22 @@ export function createDoorbell(): Doorbell {
       wake?.()
     },
     async wait(ms, signal) {
-      if (!rung && !signal.aborted) {
-        const timer = new AbortController()
-        const ringing = new Promise<void>((resolve) => {
-          wake = resolve
-        })
-        const waiting = sleep(ms, undefined, {
-          signal: AbortSignal.any([signal, timer.signal]),
-        }).catch(() => {
-          // Aborted: by a ring or by the end; both mean going on.
-        })
-        await Promise.race([ringing, waiting])
-        wake = null
-        timer.abort()
-      }
+      if (!rung && !signal.aborted) await sleep(ms, signal)
+      wake = null
       rung = false
     },
+  }
+
+  async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal.addEventListener('abort', end)
+      wake = end
+    })
   }
 }

@@ -106,6 +106,7 @@ export function createAgentPbx(options: AgentPbxOptions): AgentPbx {
           remote.grown = onGrowth
         },
         tidy: async () => undefined,
+        close: () => undefined,
       },
       link: {
         run: (on, signal) => listen(remote, on, signal),

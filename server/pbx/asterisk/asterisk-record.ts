@@ -1,5 +1,6 @@
-import type { CelRow, PbxRow, QueueLogRow } from '#server/domain/calls/rows.ts'
+import type { PbxRow, QueueLogRow } from '#server/domain/calls/rows.ts'
 import { type Parsed, parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
+import { type FollowedLog, followLog } from '#server/pbx/asterisk/followed-log.ts'
 import type { ReadTo } from '#server/pbx/asterisk/log-rotation.ts'
 import {
   endOfLog,
@@ -30,6 +31,11 @@ interface Position {
   readonly queueLogReadTo: number
 }
 
+interface Logs {
+  readonly cel: FollowedLog
+  readonly queueLog: FollowedLog | null
+}
+
 interface Rows<Row> {
   readonly rows: readonly Row[]
   readonly cursor: LogCursor | null
@@ -45,7 +51,11 @@ const mostRemarks = 20
 
 /** The two files that Asterisk writes of its calls, as one record: CEL, and queue_log in step with it. */
 export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
-  const { celPath, rotate } = options
+  const { celPath, queueLogPath, rotate } = options
+  const logs = {
+    cel: followLog(celPath, { quoted: true, chunkBytes }),
+    queueLog: queueLogPath === null ? null : followLog(queueLogPath, { chunkBytes }),
+  }
   return {
     resume: async (stored) => {
       const position =
@@ -54,9 +64,13 @@ export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
           : await goOn(options, positionOf(stored))
       return JSON.stringify(position)
     },
-    read: async (cursor) => await readBatch(options, positionOf(cursor)),
+    read: async (cursor) => await readBatch(options, logs, positionOf(cursor)),
     watch: (onGrowth, signal) => watchLog(celPath, onGrowth, signal),
     tidy: async (cursor, now) => await rotate?.(positionOf(cursor), now),
+    close() {
+      logs.cel.close()
+      logs.queueLog?.close()
+    },
   }
 }
 
@@ -109,10 +123,14 @@ async function goOn(options: AsteriskRecordOptions, stored: Position): Promise<P
  * CEL: what waits there for calls that have not been read yet would push out of the fold's bounded memory what the
  * next of them needs. Nor may it fall behind: while it does, batches of it alone come first.
  */
-async function readBatch(options: AsteriskRecordOptions, at: Position): Promise<RecordBatch> {
-  const cel = await readCel(options.celPath, at.cel)
+async function readBatch(
+  options: AsteriskRecordOptions,
+  logs: Logs,
+  at: Position,
+): Promise<RecordBatch> {
+  const cel = parsed(options.celPath, await logs.cel.read(at.cel), parseCelRow)
   const until = cel.more ? (cel.rows.at(-1)?.at ?? 0) : Number.POSITIVE_INFINITY
-  const queueLog = await readQueueLog(options.queueLogPath, at, until)
+  const queueLog = await readQueueLog(options.queueLogPath, logs.queueLog, at, until)
   const queueLogReadTo = queueLog.rows.at(-1)?.at ?? at.queueLogReadTo
   const alone = queueLog.more && queueLogReadTo <= until
   const position = { ...at, queueLog: queueLog.cursor, queueLogReadTo }
@@ -131,19 +149,16 @@ const batchOf = (
   remarks: readonly RecordRemark[],
 ): RecordBatch => ({ rows, cursor: JSON.stringify(position), more, remarks, liveSince: null })
 
-async function readCel(path: string, cursor: LogCursor | null): Promise<Rows<CelRow>> {
-  return parsed(path, await readLog(path, cursor, { quoted: true, chunkBytes }), parseCelRow)
-}
-
 async function readQueueLog(
   path: string | null,
+  log: FollowedLog | null,
   at: Position,
   until: number,
 ): Promise<Rows<QueueLogRow>> {
-  if (path === null || at.queueLogReadTo > until) {
+  if (path === null || log === null || at.queueLogReadTo > until) {
     return { rows: [], cursor: at.queueLog, more: false, remarks: [] }
   }
-  return parsed(path, await readLog(path, at.queueLog, { chunkBytes }), parseQueueLogRow)
+  return parsed(path, await log.read(at.queueLog), parseQueueLogRow)
 }
 
 function parsed<Row extends PbxRow>(

@@ -1,8 +1,10 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { appendFile, mkdtemp, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { type FollowedLog, followLog } from '#server/pbx/asterisk/followed-log.ts'
 import {
   endOfLog,
   type LogCursor,
@@ -22,11 +24,15 @@ async function logFolder() {
 
 /** Reads all there is, as the capture does: batch after batch until nothing is left. */
 async function drain(path: string, from: LogCursor | null, options: Parameters<typeof readLog>[2]) {
+  return await drainBy(async (cursor) => await readLog(path, cursor, options), from)
+}
+
+async function drainBy(read: FollowedLog['read'], from: LogCursor | null) {
   const texts: string[] = []
   const incidents: LogIncident[] = []
   let cursor = from
   for (;;) {
-    const batch = await readLog(path, cursor, options)
+    const batch = await read(cursor)
     texts.push(...batch.records.map((r) => r.text))
     if (batch.incident) incidents.push(batch.incident)
     cursor = batch.cursor
@@ -199,12 +205,12 @@ describe('any history of a log', () => {
   )
 
   /** Lets the history happen, reading where it says so and always before a truncation, which destroys what is unread. */
-  async function live(path: string, steps: readonly Step[], chunkBytes: number) {
+  async function live(path: string, steps: readonly Step[], reading: FollowedLog['read']) {
     const written: string[] = []
     const read: string[] = []
     let cursor: LogCursor | null = null
     const readAll = async () => {
-      const got = await drain(path, cursor, { quoted: true, chunkBytes })
+      const got = await drainBy(reading, cursor)
       cursor = got.cursor
       read.push(...got.texts)
     }
@@ -237,19 +243,90 @@ describe('any history of a log', () => {
     return { written, read }
   }
 
-  test('gives every record exactly once, in order, at any chunk size', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(step, { maxLength: 30 }),
-        fc.integer({ min: 1, max: 40 }),
-        async (steps, chunkBytes) => {
-          await using log = await logFolder()
-          const { written, read } = await live(log.path, steps, chunkBytes)
-          expect(read).toEqual(written)
-        },
-      ),
-      { numRuns: 150 },
-    )
+  test.each(['read anew each time', 'followed'])(
+    'gives every record exactly once, in order, %s',
+    async (how) => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { maxLength: 30 }),
+          fc.integer({ min: 1, max: 40 }),
+          async (steps, chunkBytes) => {
+            await using log = await logFolder()
+            const options = { quoted: true, chunkBytes }
+            const followed = followLog(log.path, options)
+            const reading: FollowedLog['read'] =
+              how === 'followed'
+                ? followed.read
+                : async (cursor) => await readLog(log.path, cursor, options)
+            const { written, read } = await live(log.path, steps, reading)
+            followed.close()
+            expect(read).toEqual(written)
+          },
+        ),
+        { numRuns: 150 },
+      )
+    },
+  )
+})
+
+describe('followLog', () => {
+  const follow = (path: string) => {
+    const followed = followLog(path, { quoted: true })
+    return { ...followed, [Symbol.dispose]: followed.close }
+  }
+  /** Which of the folder's files this process has open. */
+  const openIn = (folder: string) =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        const path = readlinkSync(`/proc/self/fd/${fd}`)
+        return path.startsWith(folder) ? [path.slice(folder.length + 1)] : []
+      } catch {
+        return [] // the listing's own, closed by now
+      }
+    })
+
+  test('keeps the file open while it is current, and lets go of one that was removed', async () => {
+    await using log = await logFolder()
+    using followed = follow(log.path)
+    await writeFile(log.path, 'a1\n')
+    const first = await followed.read(null)
+    await appendFile(log.path, 'a2\na')
+    const second = await followed.read(first.cursor)
+    expect(second).toMatchObject({ records: [{ text: 'a2' }], more: false, incident: null })
+    expect(openIn(log.folder)).toEqual(['cel.csv'])
+
+    await rename(log.path, `${log.path}.1`)
+    await appendFile(`${log.path}.1`, '3\n')
+    await writeFile(log.path, 'b1\n')
+    const rest = await drainBy(followed.read, second.cursor)
+    expect(rest).toMatchObject({ texts: ['a3', 'b1'], incidents: [] })
+    await rm(`${log.path}.1`)
+    expect((await followed.read(rest.cursor)).records).toEqual([])
+    expect(openIn(log.folder)).toEqual(['cel.csv'])
+    followed.close()
+    expect(openIn(log.folder)).toEqual([])
+  })
+
+  test('says that a file was cut, or replaced by one of the same size', async () => {
+    await using log = await logFolder()
+    using followed = follow(log.path)
+    await writeFile(log.path, 'one\ntwo\n')
+    const before = await drainBy(followed.read, null)
+    await followed.read(before.cursor)
+    await truncate(log.path, 0)
+    await appendFile(log.path, 'x\nyyyyyz')
+    const cut = await drainBy(followed.read, before.cursor)
+    expect(cut).toMatchObject({ texts: ['x'], incidents: ['truncated'] })
+  })
+
+  test('a backlog is read as readLog does, to its end', async () => {
+    await using log = await logFolder()
+    using followed = follow(log.path)
+    await writeFile(log.path, 'first\n')
+    const { cursor } = await drainBy(followed.read, null)
+    const rows = Array.from({ length: 30_000 }, (_, n) => `row ${n}`)
+    await appendFile(log.path, `${rows.join('\n')}\n`)
+    expect((await drainBy(followed.read, cursor)).texts).toEqual(rows)
   })
 })
 

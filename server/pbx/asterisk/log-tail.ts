@@ -48,7 +48,7 @@ export interface ReadLogOptions {
   readonly maxRecordBytes?: number
 }
 
-const newline = 0x0a
+export const newline = 0x0a
 const carriageReturn = 0x0d
 const quote = 0x22
 const comma = 0x2c
@@ -201,7 +201,7 @@ function suffixNumber(path: string): number | null {
   return digits === undefined ? null : Number(digits)
 }
 
-const inodeOf = (found: { readonly ino: bigint }): string => found.ino.toString()
+export const inodeOf = (found: { readonly ino: bigint }): string => found.ino.toString()
 
 const isMissing = (error: unknown): boolean =>
   (error as NodeJS.ErrnoException).code === 'ENOENT' ||
@@ -281,7 +281,7 @@ async function behindNextNewline(
 }
 
 /** The complete records in `bytes`, which begin at the offset `from` of the file. */
-function cutRecords(bytes: Buffer, from: number, quoted: boolean): LogRecord[] {
+export function cutRecords(bytes: Buffer, from: number, quoted: boolean): LogRecord[] {
   const records: LogRecord[] = []
   let start = 0
   for (;;) {
