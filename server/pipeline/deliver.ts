@@ -6,7 +6,7 @@
  *     ^
  *     └── woken by: a delivery or a lane that is due, the next due time, a second passed
  *
- * Where this process is alone on the database, a quick webhook has more leased than it has slots (`pace.ts`): the next
+ * While no other process has anything of a quick webhook leased, it has more leased than slots (`pace.ts`): the next
  * request goes as soon as one is over, and not after a commit and a claim.
  *
  * What happens when: kill -9: the leases are returned at the next start, and the same `webhook-id` goes out again.
@@ -162,8 +162,6 @@ async function reap({ deps, now, leased }: Deliverer, first: boolean): Promise<v
 function roomOf(deliverer: Deliverer): { limit: number; ahead: number } {
   const { deps, leased, line, bytes, unwritten } = deliverer
   if (unwritten > 0) return { limit: 0, ahead: 0 }
-  // Where other processes send to the same webhooks, a lane's counter is all that keeps them to its concurrency.
-  if (!deps.store.facts.singleProcess) return { limit: deps.maxInFlight - leased.size, ahead: 0 }
   const spare = bytes < mostBytes ? Math.max(0, mostAhead - line.waiting()) : 0
   // The fuller it is, the less for one: new webhooks find room too.
   const ahead = Math.min(mostAheadOfOne, Math.floor(spare / 8))
@@ -305,6 +303,8 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
   }
   const written = await writeDown(deliverer, finish)
   if (!written) {
+    // Others have the lease, and perhaps all of this process's: what is still waiting here is not for it to send.
+    void giveBack(deliverer, line.takeBack(webhookId))
     const facts = { webhook: webhookId, event: lease.event.id }
     deps.log.warn(facts, 'deliver: an attempt ended after its lease, the event is sent again')
   }

@@ -5,6 +5,7 @@ import type { MatchedEvent } from '#server/domain/match.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
 import type { Batch } from '#server/store/batch.ts'
 import { insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
+import { lockLanes } from '#server/store/lanes.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
 import {
   type Handover,
@@ -109,19 +110,25 @@ export async function acceptInto(
   context: ProcedureContext,
   acceptances: readonly Acceptance[],
 ): Promise<readonly Accepted[]> {
-  const { accepted } = await acceptNew(trx, context, acceptances.map(newAcceptance), null)
+  const accepts = acceptances.map(newAcceptance)
+  const fired = await fireAll(trx, context, accepts)
+  await holdFences(trx, context.facts, accepts)
+  await lockLanes(trx, context.facts, lanesOf(fired))
+  const { accepted } = await acceptNew(trx, context, accepts, fired, null)
   return accepted
 }
 
-/** The transaction of `acceptEvents`. `lead`: what may be leased at once; null: nothing. */
+/**
+ * The transaction of `acceptEvents`, after its fences and the lanes of what is fired were locked. `lead`: what may be
+ * leased at once; null: nothing.
+ */
 export async function acceptNew(
   trx: Trx,
   context: ProcedureContext,
   acceptances: readonly NewAcceptance[],
+  fired: Fired,
   lead: Lead | null,
 ): Promise<AcceptedTogether> {
-  const fired = await fireAll(trx, context, acceptances)
-  await holdFences(trx, context.facts, acceptances)
   const numbers = await insertEvents(trx, context, acceptances)
   const deliveries: NewDelivery[] = []
   const bodies: NewBody[] = []
@@ -159,11 +166,19 @@ export async function acceptNew(
 }
 
 /** For each acceptance, for each of its events: the webhooks that it fires. */
-async function fireAll(
+export type Fired = readonly (readonly (readonly StoredMatching[])[])[]
+
+/** The ids of the webhooks that are fired. */
+export function lanesOf(fired: Fired): readonly string[] {
+  return fired.flatMap((events) => events.flatMap((webhooks) => webhooks.map(({ id }) => id)))
+}
+
+/** Throws StoreError `service_gone`. */
+export async function fireAll(
   trx: Trx,
   { matching: cache }: ProcedureContext,
   acceptances: readonly NewAcceptance[],
-): Promise<readonly (readonly (readonly StoredMatching[])[])[]> {
+): Promise<Fired> {
   const fired: (readonly StoredMatching[])[][] = []
   for (const { accountId, serviceUuid, events } of acceptances) {
     const matching = await matchingOf(trx, cache, accountId)

@@ -26,7 +26,7 @@ import {
 } from '#server/domain/rate-limit.ts'
 import type { Batch } from '#server/store/batch.ts'
 import { type CallOrder, inOrder } from '#server/store/claim-order.ts'
-import { earliestDue, hasRoom, leaseEnd, tlsVersion } from '#server/store/lanes.ts'
+import { earliestDue, hasRoom, leaseEnd, noOthers, tlsVersion } from '#server/store/lanes.ts'
 import { aheadOf } from '#server/store/pace.ts'
 import { bodyIn, readBodies } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -41,8 +41,8 @@ export interface ClaimRequest {
   readonly failingLimit: number
   /**
    * How many deliveries more than its room a lane may get, at most, for a caller that keeps to its concurrency and to
-   * the order of its calls itself (`pipeline/line.ts`), and that is alone on the database. 0 or absent: none, and the
-   * order is kept here.
+   * the order of its calls itself (`pipeline/line.ts`); only while nobody else has anything of the lane leased. 0 or
+   * absent: none, and the order is kept here.
    */
   readonly ahead?: number
 }
@@ -97,6 +97,8 @@ interface Lane extends CallOrder {
   readonly id: string
   readonly room: number
   readonly concurrency: number
+  /** 1: no other process has anything of it leased. */
+  readonly ours: 0 | 1
   readonly failures: number
   readonly url: string
   readonly retries: number
@@ -143,7 +145,7 @@ export async function claimInto(
   })
   const candidates = await findDue(trx, wanted, request)
   const taken = choose(wanted, candidates, request)
-  const claimId = newClaimId(context)
+  const claimId = newClaimId(context.node)
   const bodies = await readBodies(
     trx,
     taken.flatMap(({ deliveries }) =>
@@ -161,7 +163,7 @@ export async function claimInto(
 }
 
 /** A claim is told apart by its id, and its node by what stands before the point. */
-export function newClaimId({ node }: ProcedureContext): string {
+export function newClaimId(node: string): string {
   return `${node}.${randomBytes(12).toString('base64url')}`
 }
 
@@ -184,12 +186,13 @@ export async function nextDueIn(
 
 async function dueLanes(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { facts, node }: ProcedureContext,
   { now, limit, failingLimit }: ClaimRequest,
 ): Promise<readonly Lane[]> {
   const rows = await sql<Lane>`
     select lane.webhook_id as id, lane.max_in_flight as concurrency, lane.failures, lane.breaker,
       case when lane.breaker = 'closed' then lane.max_in_flight - lane.in_flight else 1 end as room,
+      case when ${noOthers(node)} then 1 else 0 end as ours,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
       w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
       ${tlsVersion} as tls_version
@@ -203,10 +206,10 @@ async function dueLanes(
   return rows.rows
 }
 
-/** Ahead goes only what nothing can stop but a failure: of a lane that is well and not limited. */
+/** Ahead goes only what nothing can stop but a failure: of a lane that is well, not limited and nobody else's. */
 function roomOf(lane: Lane, { pace }: ProcedureContext, { ahead = 0 }: ClaimRequest): number {
   const well = lane.failures === 0 && lane.breaker === 'closed' && lane.rate_per_second === null
-  if (ahead === 0 || !well || lane.delivery_order === 'strict') return lane.room
+  if (ahead === 0 || lane.ours === 0 || !well || lane.delivery_order === 'strict') return lane.room
   return lane.room + aheadOf(pace, lane.id, lane.concurrency, ahead)
 }
 
@@ -234,16 +237,17 @@ async function findDue(
   const open = wanted.filter(({ limit }) => limit > 0)
   if (open.length === 0) return []
   // Ahead go first tries only: what is live and comes next must not find a line of what is sent again.
+  const inMemory = (lane: Lane) => ahead > 0 && lane.ours === 1
   const arms = open.flatMap(({ lane, limit }) => [
     sql`select * from (
       select ${candidate} from delivery as d
       where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 0 and d.due_at <= ${now}
-        ${inOrder(lane, 0, ahead > 0)}
+        ${inOrder(lane, 0, inMemory(lane))}
       order by d.due_at, d.seq limit ${limit}) as first_tries`,
     sql`select * from (
       select ${candidate} from delivery as d
       where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 1 and d.due_at <= ${now}
-        ${inOrder(lane, 1, ahead > 0)}
+        ${inOrder(lane, 1, inMemory(lane))}
       order by d.due_at, d.seq limit ${Math.min(limit, lane.room)}) as later`,
   ])
   const found = await sql<Candidate>`
@@ -340,7 +344,7 @@ async function lease(
 
 async function moveOn(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { facts, node }: ProcedureContext,
   taken: readonly Taken[],
   now: number,
 ): Promise<void> {
@@ -353,6 +357,7 @@ async function moveOn(
   // makes the lane due.
   await sql`
     update lane set in_flight = in_flight + e.count,
+      node = case when e.count = 0 then node when ${noOthers(node)} then ${node} end,
       breaker = case when breaker = 'open' and e.count > 0 then 'half_open' else breaker end,
       next_due = case when e.more = 1 then ${now} else ${earliestDue(now)} end
     from (

@@ -1,9 +1,16 @@
 /** The commits of the hot path: what was accepted and what came of attempts, of many callers, in one transaction. */
-import { randomBytes } from 'node:crypto'
-import { type Accepted, acceptNew, type NewAcceptance } from '#server/store/accept.ts'
-import { type Lease, nextDueIn } from '#server/store/claim.ts'
+import {
+  type Accepted,
+  acceptNew,
+  fireAll,
+  lanesOf,
+  type NewAcceptance,
+} from '#server/store/accept.ts'
+import { type Lease, newClaimId, nextDueIn } from '#server/store/claim.ts'
 import { type Finish, finishInto } from '#server/store/finish.ts'
+import { lockLanes } from '#server/store/lanes.ts'
 import type { Handover, Lead } from '#server/store/new-deliveries.ts'
+import { holdFences } from '#server/store/ownerships.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 
@@ -31,30 +38,36 @@ export interface Committed {
   readonly nextDue: number | null
 }
 
-/** The transaction. Ends before beginnings: they free the room. */
+/**
+ * The transaction. Ends before beginnings: they free the room. What others may hold is taken first, fences and then
+ * lanes, all of them in one order: of two nodes that commit at once neither waits for the other while it is waited for.
+ */
 export async function commitInto(
   trx: Trx,
   context: ProcedureContext,
   { accepts, finishes, lead }: CommitRequest,
 ): Promise<Committed> {
+  const fired = await fireAll(trx, context, accepts)
+  await holdFences(trx, context.facts, accepts)
+  const lanes = [...finishes.map(({ webhookId }) => webhookId), ...lanesOf(fired)]
+  await lockLanes(trx, context.facts, lanes)
   const finished = finishes.length > 0 ? await finishInto(trx, context, finishes) : []
   const { accepted, handovers } =
     accepts.length > 0
-      ? await acceptNew(trx, context, accepts, lead)
+      ? await acceptNew(trx, context, accepts, fired, lead)
       : { accepted: [], handovers: [] }
   return { accepted, handovers, finished, nextDue: await nextDueIn(trx, { failingLimit: 1 }) }
 }
 
 /** Commits all of them or none, and gives each its answer: `Accepted`, or whether the end was written. */
 export async function commitTogether(
-  store: Pick<Store, 'transact' | 'ringDue' | 'courier' | 'facts'>,
+  store: Pick<Store, 'transact' | 'ringDue' | 'courier' | 'node'>,
   commits: readonly Commit[],
 ): Promise<readonly (Accepted | boolean)[]> {
   const accepts = commits.flatMap((one) => ('accept' in one ? [one.accept] : []))
   const finishes = commits.flatMap((one) => ('finish' in one ? [one.finish] : []))
-  // Elsewhere another process may have leased what is earlier in the same call.
-  const courier = store.facts.singleProcess ? store.courier : null
-  const claimId = randomBytes(12).toString('base64url')
+  const { courier } = store
+  const claimId = newClaimId(store.node)
   const lead = courier === null || accepts.length === 0 ? null : { claimId, ...courier.room() }
   const done = await store.transact('commit', 'durable', { accepts, finishes, lead })
   if (done.handovers.length > 0) {

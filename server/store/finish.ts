@@ -14,7 +14,7 @@ import { attemptKey } from '#server/store/attempt-key.ts'
 import type { Batch, BatchColumns, Value } from '#server/store/batch.ts'
 import { type LaneBreaker, moveBreakers } from '#server/store/breakers.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
-import { dueAgain, lockLanes } from '#server/store/lanes.ts'
+import { dueAgain } from '#server/store/lanes.ts'
 import { notePace } from '#server/store/pace.ts'
 import { partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -57,7 +57,7 @@ export async function finishAttempt(store: Store, finish: Finish): Promise<boole
   return await store.finishing.add(finish)
 }
 
-/** The transaction of `finishAttempt`: for each, whether it was written. */
+/** The transaction of `finishAttempt`: for each, whether it was written. The caller has locked the lanes (`lockLanes`). */
 export async function finishInto(
   trx: Trx,
   context: ProcedureContext,
@@ -213,14 +213,9 @@ async function freeSlots(
   { facts }: ProcedureContext,
   finishes: readonly Finish[],
 ): Promise<readonly LaneBreaker[]> {
-  const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)].sort()
+  const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)]
   const rows = byWebhook.map(([webhook, group]) => ({ webhook, count: group.length }))
   const now = Math.max(...finishes.map((finish) => finish.now))
-  await lockLanes(
-    trx,
-    facts,
-    rows.map(({ webhook }) => webhook),
-  )
   const lanes = await sql<LaneBreaker>`
     update lane set in_flight = in_flight - e.count, next_due = ${dueAgain(now)}
     from (

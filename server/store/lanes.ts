@@ -15,19 +15,27 @@ export async function lockLane(trx: Trx, webhookId: string): Promise<void> {
  * Takes lanes, in one order, before a statement that looks for what waits in them. Where several transactions write at
  * once, a statement that had to wait for a lane would see the lane as it is then, but the deliveries as they were when
  * it began: what was accepted in between would be forgotten until the next event. A statement of its own sees it.
+ * Whoever takes several takes them before he changes any delivery of theirs.
  */
 export async function lockLanes(
   trx: Trx,
   facts: DialectFacts,
   webhookIds: readonly string[],
 ): Promise<void> {
-  if (facts.singleProcess) return
-  const ids = JSON.stringify(webhookIds.map((webhook) => ({ webhook })))
+  if (facts.singleProcess || webhookIds.length === 0) return
+  const ids = JSON.stringify([...new Set(webhookIds)].map((webhook) => ({ webhook })))
   await sql`
     select webhook_id from lane
     where webhook_id in (select r.value ->> 'webhook' from ${facts.rowsOf(ids, 'r')})
     order by webhook_id ${facts.awaitRows('lane')}`.execute(trx)
 }
+
+/**
+ * No other process has anything of the lane leased. Then, and only then, may this one lease more than the lane has room
+ * for and keep to its concurrency and to the order of its calls by itself: the others find no room in the lane.
+ */
+export const noOthers = (node: string): RawBuilder<boolean> =>
+  sql`(lane.in_flight = 0 or lane.node = ${node})`
 
 /** How long a lease outlives the deadline of its request: time for recording what came of it. */
 const leaseSpareMs = 30_000

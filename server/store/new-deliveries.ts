@@ -6,7 +6,7 @@
 import { sql } from 'kysely'
 import type { Batch } from '#server/store/batch.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
-import { leaseEnd, lockLanes } from '#server/store/lanes.ts'
+import { leaseEnd, noOthers } from '#server/store/lanes.ts'
 import type { StoredMatching } from '#server/store/matching.ts'
 import { aheadOf } from '#server/store/pace.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -54,7 +54,10 @@ interface Leased {
   readonly webhook: ClaimedWebhook | null
 }
 
-/** In the order of the events: `delivery.seq` is what the order within a call goes by. */
+/**
+ * In the order of the events: `delivery.seq` is what the order within a call goes by. The caller has locked the lanes
+ * (`lockLanes`).
+ */
 export async function insertDeliveries(
   trx: Trx,
   context: ProcedureContext,
@@ -113,10 +116,13 @@ const insertDelivery: Batch = {
     returning seq, event_seq, webhook_id`,
 }
 
-/** Those of the deliveries' lanes that have nothing to wait for: none held, failing, limited or with first tries due. */
+/**
+ * Those of the deliveries' lanes that have nothing to wait for: none held, failing, limited, with first tries due, or
+ * that another process is sending to.
+ */
 async function openLanes(
   trx: Trx,
-  { facts }: ProcedureContext,
+  { facts, node }: ProcedureContext,
   deliveries: readonly NewDelivery[],
 ): Promise<readonly LaneState[]> {
   const ids = [...new Set(deliveries.map((d) => d.webhook.id))].map((id) => ({ id }))
@@ -125,6 +131,7 @@ async function openLanes(
     where webhook_id in (
         select r.value ->> 'id' from ${facts.rowsOf(JSON.stringify(ids), 'r')})
       and held = 0 and failures = 0 and breaker = 'closed' and rate_per_second is null
+      and ${noOthers(node)}
       and not exists (
         select 1 from delivery
         where delivery.webhook_id = lane.webhook_id and delivery.state = 'pending'
@@ -164,9 +171,10 @@ function choose(
 
 /** Not before the pause of an open breaker is over, or the claim would look at the lane again and again. */
 const moveLane: Batch = {
-  columns: { webhook: 'text', leased: 'integer', due: 'bigint' },
+  columns: { webhook: 'text', leased: 'integer', due: 'bigint', node: 'text' },
   statement: (of, from) => `
     update lane set in_flight = in_flight + ${of('leased')},
+      node = case when ${of('leased')} > 0 then ${of('node')} else lane.node end,
       next_due = case
         when ${of('due')} is null or held = 1 or next_due <= ${of('due')} then next_due
         when breaker = 'open' and breaker_until > ${of('due')} then breaker_until
@@ -177,26 +185,16 @@ const moveLane: Batch = {
 
 async function tellLanes(
   trx: Trx,
-  { facts, batch }: ProcedureContext,
+  { batch, node }: ProcedureContext,
   chosen: readonly Leased[],
 ): Promise<void> {
   const lanes = Map.groupBy(chosen, ({ delivery }) => delivery.webhook.id)
-  // In one order everywhere, so that two nodes never wait for each other's lanes.
-  const rows = [...lanes].sort(byId).map(([id, group]) => {
+  const rows = [...lanes].map(([id, group]) => {
     const dues = group.flatMap(({ delivery, webhook }) =>
       webhook === null ? [delivery.now + delivery.webhook.delayMs] : [],
     )
     const leased = group.length - dues.length
-    return [id, leased, dues.length === 0 ? null : Math.min(...dues)]
+    return [id, leased, dues.length === 0 ? null : Math.min(...dues), node]
   })
-  await lockLanes(
-    trx,
-    facts,
-    rows.map(([id]) => String(id)),
-  )
   await batch(trx, moveLane, rows)
-}
-
-function byId([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1
 }

@@ -30,6 +30,7 @@ import {
   succeed,
   type Tenant,
 } from '#test/conformance/fixture.ts'
+import { runHandOverConformance } from '#test/conformance/hand-over.ts'
 import { runIsolationConformance } from '#test/conformance/isolation.ts'
 import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
@@ -47,6 +48,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runNounConformance(open)
     runAcceptConformance(open)
     runClaimConformance(open)
+    runHandOverConformance(open)
     runSearchConformance(open)
     runIsolationConformance(open)
     runOrderConformance(open)
