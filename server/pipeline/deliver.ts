@@ -14,7 +14,7 @@
  * since what cannot be written down goes out again after a kill. A slow receiver: takes the slots of its own lane only.
  * Many failing receivers: share half of all slots, so that the healthy ones have the other. A webhook that is disabled,
  * changed or deleted: what is ahead of its slots goes out within two seconds, or back. Clock set back or ahead: see
- * `steady-clock.ts`.
+ * `steady-clock.ts`, and over a restart `store/last-time.ts`.
  */
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { nextState } from '#server/domain/next-state.ts'
@@ -31,6 +31,7 @@ import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-id
 import { claimDue, type Lease } from '#server/store/claim.ts'
 import type { Courier } from '#server/store/commit.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
+import { mendTimes, noteTime } from '#server/store/last-time.ts'
 import { reapAtStart, reapLeases, returnLeases } from '#server/store/reap.ts'
 import type { Store } from '#server/store/store.ts'
 import { isRefusalOfAll, StoreError } from '#server/store/store-error.ts'
@@ -151,6 +152,10 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
 }
 
 async function reap({ deps, now, leased }: Deliverer, first: boolean): Promise<void> {
+  const back = first ? await mendTimes(deps.store, now()) : 0
+  if (back > 0)
+    deps.log.warn({ ms: back }, 'deliver: the clock was set back, what waits is due earlier')
+  await noteTime(deps.store, now())
   const returned = first
     ? await reapAtStart(deps.store, now())
     : await reapLeases(deps.store, [...leased.keys()], now())
@@ -403,6 +408,9 @@ async function drain(deliverer: Deliverer): Promise<void> {
   const timer = setTimeout(time.resolve, deps.stopMs)
   await Promise.race([Promise.allSettled(leased.values()), time.promise])
   clearTimeout(timer)
+  await noteTime(deps.store, now()).catch((error: unknown) => {
+    deps.log.warn({ err: error }, 'deliver: the time of the stop was not noted')
+  })
   const left = [...leased.keys()]
   if (left.length === 0) return
   deps.log.warn({ deliveries: left.length }, 'deliver: requests were not over, they are sent again')

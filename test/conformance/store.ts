@@ -32,6 +32,7 @@ import {
 } from '#test/conformance/fixture.ts'
 import { runHandOverConformance } from '#test/conformance/hand-over.ts'
 import { runIsolationConformance } from '#test/conformance/isolation.ts'
+import { runLastTimeConformance } from '#test/conformance/last-time.ts'
 import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
 import { runOrderConformance } from '#test/conformance/order.ts'
@@ -55,6 +56,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runRecoveryConformance(open)
     runExplainConformance(open)
     runNodeConformance(open)
+    runLastTimeConformance(open)
     runPruneConformance(open)
     runTlsConformance(open)
   })
