@@ -95,6 +95,8 @@ interface Deliverer {
   readonly signal: AbortSignal
   /** Webhooks that have leases on their way back to the database, with how many returns there are. */
   readonly returning: Map<string, number>
+  /** Those returns. */
+  readonly returns: Set<Promise<void>>
 }
 
 /** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
@@ -111,6 +113,7 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     bytes: 0,
     unwritten: 0,
     returning: new Map(),
+    returns: new Set(),
     lookAt: 0,
     full: false,
     ring: doorbell.ring,
@@ -189,6 +192,9 @@ async function claimMore(deliverer: Deliverer): Promise<void> {
   const { limit, ahead } = roomOf(deliverer)
   deliverer.full = limit <= 0
   if (deliverer.full) return
+  // What is claimed while earlier events are on their way back goes back too: two such returns, each claimed again while
+  // the other is under way, chased each other for ever.
+  await Promise.all(deliverer.returns)
   deliverer.lookAt = Number.POSITIVE_INFINITY
   const failing = [...leased.keys()].filter((lease) => lease.webhook.failing).length
   const { leases, nextDue } = await claimDue(deps.store, {
@@ -234,13 +240,17 @@ function findRoom(deliverer: Deliverer): void {
 /** Returns what was leased ahead and not sent; until it has arrived there, nothing of its webhook goes from memory. */
 async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise<void> {
   if (leases.length === 0) return
-  const { deps, now, returning, leased, signal } = deliverer
+  const { deps, now, returning, returns, leased, signal } = deliverer
   const webhooks = new Set(leases.map((lease) => lease.webhook.id))
   for (const id of webhooks) returning.set(id, (returning.get(id) ?? 0) + 1)
   const facts = { deliveries: leases.length }
-  const work = retryUntil(signal, async () => returnLeases(deps.store, leases, now(), null), {
-    failed: (err) => deps.log.error({ ...facts, err }, 'deliver: leases cannot be returned'),
-  })
+  const work: Promise<void> = retryUntil(
+    signal,
+    async () => returnLeases(deps.store, leases, now(), null),
+    {
+      failed: (err) => deps.log.error({ ...facts, err }, 'deliver: leases cannot be returned'),
+    },
+  )
     // At the end: they run out, or the next start returns them.
     .catch((err: unknown) => deps.log.error({ ...facts, err }, 'deliver: leases not returned'))
     .then(() => {
@@ -249,8 +259,10 @@ async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise
         if (others > 0) returning.set(id, others)
         else returning.delete(id)
       }
+      returns.delete(work)
       for (const lease of leases) release(deliverer, lease)
     })
+  returns.add(work)
   for (const lease of leases) leased.set(lease, work)
   await work
 }

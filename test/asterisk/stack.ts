@@ -155,15 +155,21 @@ async function allOf<T>(offhook: OffhookProcess, path: string): Promise<T[]> {
   return items
 }
 
-/** Waits until nothing is on its way to a receiver any more. */
+/** Waits until nothing is on its way to a receiver any more; says what is, where that does not come about. */
 export async function allDelivered({ offhook }: Pick<Stack, 'offhook'>): Promise<void> {
-  await waitUntil(
-    async () => {
-      const left = ['pending', 'held', 'leased'].map((state) =>
-        offhook.api<Page<Delivery>>('GET', `/deliveries?limit=1&state=${state}`),
-      )
-      return (await Promise.all(left)).every(({ items }) => items.length === 0)
-    },
-    { what: 'nothing is left to deliver', timeoutMs: 60_000, everyMs: 100 },
-  )
+  let left: readonly Delivery[] = []
+  try {
+    await waitUntil(
+      async () => {
+        const pages = ['pending', 'held', 'leased'].map((state) =>
+          offhook.api<Page<Delivery>>('GET', `/deliveries?limit=3&state=${state}`),
+        )
+        left = (await Promise.all(pages)).flatMap(({ items }) => items)
+        return left.length === 0
+      },
+      { what: 'nothing is left to deliver', timeoutMs: 60_000, everyMs: 100 },
+    )
+  } catch (error) {
+    throw new Error(`Still there, at least: ${JSON.stringify(left, null, 1)}`, { cause: error })
+  }
 }

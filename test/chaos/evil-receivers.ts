@@ -26,6 +26,8 @@ function flood(socket: Socket, text: string): void {
 }
 
 // Who answers and hangs up before it has read all may reset its own answer, so those that are to be heard stay.
+// Each connection is answered once: the sender must not use it again, or it would wait for a second answer.
+const last = 'connection: close\r\ncontent-length: 0\r\n\r\n'
 const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n'
 
 export const evils = {
@@ -69,12 +71,11 @@ export const evils = {
   },
   'sends to itself': {
     error: 'redirect',
-    asked: (socket) =>
-      socket.write('HTTP/1.1 307 Again\r\nlocation: /\r\ncontent-length: 0\r\n\r\n'),
+    asked: (socket) => socket.write(`HTTP/1.1 307 Again\r\nlocation: /\r\n${last}`),
   },
   'refuses all': {
     error: 'status',
-    asked: (socket) => socket.write('HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n'),
+    asked: (socket) => socket.write(`HTTP/1.1 503 No\r\n${last}`),
   },
 } as const satisfies Readonly<Record<string, Evil>>
 

@@ -182,7 +182,7 @@ describe('the claim', () => {
     const context: ProcedureContext = {
       ...{ facts, node, batch, matching },
       days: new Set(),
-      pace: new Map([[webhook.id, 10]]),
+      pace: new Map([[webhook.id, { ms: 10, successes: 1_000 }]]),
     }
     const request = { now: 2_000, limit: 100, failingLimit: 100, ahead }
     let leased = 0

@@ -308,3 +308,18 @@ test('kill -9 in the middle of a recovery: walked again, each is sent again once
   expect(new Set(receiver.requests.map((r) => r.headers['webhook-id'])).size).toBe(1_500)
   expect(new Set(receiver.requests.map((r) => r.headers['webhook-resend']))).toEqual(new Set(['1']))
 }, 90_000)
+
+test('a receiver that refuses one in four hears of a backlog without a standstill', async () => {
+  const { receiver, webhook } = await receiverWith({ retries: 10 })
+  const tried = new Set<unknown>()
+  receiver.respond(({ event }) => {
+    const again = tried.has(event?.id)
+    tried.add(event?.id)
+    return again || tried.size % 4 !== 0 ? {} : { status: 503 }
+  })
+  const events = await accept(800)
+  run()
+  // Once what was sent back and what was claimed meanwhile chased each other: some 20 a second, and often none at all.
+  await receiver.waitFor(() => tried.size === events.length, 'all were tried', 20_000)
+  expect((await counts(webhook.id)).pending).toBeLessThanOrEqual(events.length / 4 + 5)
+})
