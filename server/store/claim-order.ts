@@ -1,5 +1,4 @@
 /** The order of the events of a call, as conditions of the claim. */
-import { type RawBuilder, sql } from 'kysely'
 import type { DeliveryOrder, OnExhausted } from '#contracts/webhook.ts'
 
 export interface CallOrder {
@@ -12,10 +11,10 @@ export function inOrder(
   { delivery_order, on_exhausted }: CallOrder,
   turn: 0 | 1,
   ahead: boolean,
-): RawBuilder<unknown> {
-  if (delivery_order === 'none') return sql``
+): string {
+  if (delivery_order === 'none') return ``
   if (delivery_order === 'first_try') return ahead ? noneIsPutOff(turn) : firstOfItsCall(turn)
-  return on_exhausted === 'block' ? sql`${headOfItsCall} ${nothingGivenUp}` : headOfItsCall
+  return on_exhausted === 'block' ? `${headOfItsCall} ${nothingGivenUp}` : headOfItsCall
 }
 
 /**
@@ -23,7 +22,7 @@ export function inOrder(
  * under way. Retries hold nobody up: then one refused event would stop the news of a call for hours. Nor does what is
  * sent again hold up what is live.
  */
-const firstOfItsCall = (turn: 0 | 1): RawBuilder<unknown> => sql`
+const firstOfItsCall = (turn: 0 | 1): string => `
   and (d.call_uuid is null or d.round_attempts > 0 or not exists (
     select 1 from delivery as earlier
     where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
@@ -33,7 +32,7 @@ const firstOfItsCall = (turn: 0 | 1): RawBuilder<unknown> => sql`
       and earlier.seq < d.seq))`
 
 /** `strict`: every earlier event of the call is over. */
-const headOfItsCall: RawBuilder<unknown> = sql`
+const headOfItsCall = `
   and (d.call_uuid is null or not exists (
     select 1 from delivery as earlier
     where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
@@ -42,7 +41,7 @@ const headOfItsCall: RawBuilder<unknown> = sql`
       and earlier.seq < d.seq))`
 
 /** `strict` with `block`: and none of them was given up. */
-const nothingGivenUp: RawBuilder<unknown> = sql`
+const nothingGivenUp = `
   and (d.call_uuid is null or not exists (
     select 1 from delivery as earlier
     where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid
@@ -55,7 +54,7 @@ const nothingGivenUp: RawBuilder<unknown> = sql`
  * and those before this one are taken with it, except where an earlier one was put off. Compared by difference: a bound on
  * `due_at` itself would have the planner walk the lane's whole backlog for each candidate instead of its call.
  */
-const noneIsPutOff = (turn: 0 | 1): RawBuilder<unknown> => sql`
+const noneIsPutOff = (turn: 0 | 1): string => `
   and (d.call_uuid is null or d.round_attempts > 0 or not exists (
     select 1 from delivery as earlier
     where earlier.webhook_id = d.webhook_id and earlier.call_uuid = d.call_uuid

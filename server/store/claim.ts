@@ -25,10 +25,11 @@ import {
   takenFrom,
 } from '#server/domain/rate-limit.ts'
 import type { Batch } from '#server/store/batch.ts'
-import { type CallOrder, inOrder } from '#server/store/claim-order.ts'
+import type { CallOrder } from '#server/store/claim-order.ts'
+import { type DueDelivery, findDue, type LaneHead } from '#server/store/due-deliveries.ts'
 import { earliestDue, hasRoom, leaseEnd, noOthers, tlsVersion } from '#server/store/lanes.ts'
 import { aheadOf } from '#server/store/pace.ts'
-import { bodyIn, readBodies } from '#server/store/partitions.ts'
+import { bodyIn, readBodiesIn } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
 
@@ -111,20 +112,6 @@ interface Lane extends CallOrder {
   readonly tls_version: string | null
 }
 
-interface Candidate {
-  readonly seq: number
-  readonly webhook_id: string
-  readonly turn: 0 | 1
-  readonly attempts: number
-  readonly round_attempts: number
-  readonly resends: number
-  readonly event_seq: number
-  readonly event_day: number
-  readonly call_uuid: string | null
-  readonly event_id: string
-  readonly event_type: EventType
-}
-
 export async function claimDue(store: Store, request: ClaimRequest): Promise<Claim> {
   return await store.transact('claim', 'relaxed', request)
 }
@@ -143,11 +130,12 @@ export async function claimInto(
     const rate = bucket === null ? Number.POSITIVE_INFINITY : roomIn(bucket)
     return { lane, bucket, limit: Math.min(roomOf(lane, context, request), share, rate) }
   })
-  const candidates = await findDue(trx, wanted, request)
+  const candidates = await findDue(trx, context.batch, headsOf(wanted, request), request.now)
   const taken = choose(wanted, candidates, request)
   const claimId = newClaimId(context.node)
-  const bodies = await readBodies(
+  const bodies = await readBodiesIn(
     trx,
+    context.batch,
     taken.flatMap(({ deliveries }) =>
       deliveries.map((d) => ({ seq: d.event_seq, day: d.event_day })),
     ),
@@ -225,44 +213,21 @@ function bucketOf(lane: Lane, now: number): Bucket | null {
   return rate === null ? null : refilled({ rate, tokens, at }, now)
 }
 
-/**
- * One arm per lane and kind of try, each with the lane's own limit: every arm reads a few rows from the head of a
- * partial index. (One window function over all lanes would read every due row of every lane.)
- */
-async function findDue(
-  trx: Trx,
-  wanted: readonly Wanted[],
-  { now, ahead = 0 }: ClaimRequest,
-): Promise<readonly Candidate[]> {
-  const open = wanted.filter(({ limit }) => limit > 0)
-  if (open.length === 0) return []
-  // Ahead go first tries only: what is live and comes next must not find a line of what is sent again.
-  const inMemory = (lane: Lane) => ahead > 0 && lane.ours === 1
-  const arms = open.flatMap(({ lane, limit }) => [
-    sql`select * from (
-      select ${candidate} from delivery as d
-      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 0 and d.due_at <= ${now}
-        ${inOrder(lane, 0, inMemory(lane))}
-      order by d.due_at, d.seq limit ${limit}) as first_tries`,
-    sql`select * from (
-      select ${candidate} from delivery as d
-      where d.webhook_id = ${lane.id} and d.state = 'pending' and d.turn = 1 and d.due_at <= ${now}
-        ${inOrder(lane, 1, inMemory(lane))}
-      order by d.due_at, d.seq limit ${Math.min(limit, lane.room)}) as later`,
-  ])
-  const found = await sql<Candidate>`
-    select c.*, event.id as event_id, event.type as event_type
-    from (${sql.join(arms, sql` union all `)}) as c
-    join event on event.seq = c.event_seq`.execute(trx)
-  return found.rows
+function headsOf(wanted: readonly Wanted[], { ahead = 0 }: ClaimRequest): readonly LaneHead[] {
+  return wanted
+    .filter(({ limit }) => limit > 0)
+    .map(({ lane, limit }) => ({
+      ...lane,
+      limit,
+      // Ahead go first tries only: what is live and comes next must not find a line of what is sent again.
+      laterLimit: Math.min(limit, lane.room),
+      inMemory: ahead > 0 && lane.ours === 1,
+    }))
 }
-
-const candidate = sql`d.seq, d.webhook_id, d.turn, d.attempts, d.round_attempts, d.resends,
-  d.event_seq, d.event_day, d.call_uuid`
 
 interface Taken {
   readonly lane: Lane
-  readonly deliveries: readonly Candidate[]
+  readonly deliveries: readonly DueDelivery[]
   /** The lane gave as many as it was asked for, or had to stop: there may be more that is due. */
   readonly more: boolean
 }
@@ -270,7 +235,7 @@ interface Taken {
 /** Shares the limit out: lane by lane, first tries before retries. */
 function choose(
   wanted: readonly Wanted[],
-  candidates: readonly Candidate[],
+  candidates: readonly DueDelivery[],
   request: ClaimRequest,
 ): readonly Taken[] {
   const byLane = Map.groupBy(candidates, (c) => c.webhook_id)

@@ -7,9 +7,10 @@
  * that its body and all its attempts are found without a search, however much later they were made.
  */
 import type { Transaction } from 'kysely'
+import type { Batch, RunBatch } from '#server/store/batch.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Tables } from '#server/store/schema.ts'
-import type { Db, Store } from '#server/store/store.ts'
+import type { Db, Store, Trx } from '#server/store/store.ts'
 
 export type Partitioned = (typeof partitioned)[number]
 export const partitioned = ['attempt', 'event_body', 'call_number'] as const
@@ -83,6 +84,30 @@ export async function readBodies(
   }
   return bodies
 }
+
+/** The same within a transaction of the hot path, by statements that stay prepared. */
+export async function readBodiesIn(
+  trx: Trx,
+  batch: RunBatch,
+  events: readonly { readonly seq: number; readonly day: number }[],
+): Promise<ReadonlyMap<number, string>> {
+  const bodies = new Map<number, string>()
+  for (const [day, ofDay] of Map.groupBy(events, (event) => event.day)) {
+    const seqs = [...new Set(ofDay.map((event) => event.seq))].map((seq) => [seq])
+    const rows = await batch<{ event_seq: number; body: string }>(trx, bodyOf(day), seqs)
+    for (const row of rows) bodies.set(row.event_seq, row.body)
+  }
+  return bodies
+}
+
+const bodyOf = (day: number): Batch => ({
+  columns: { event: 'bigint' },
+  statement: (of, from) => {
+    const table = `${partitionName('event_body', day)} as b`
+    return `select b.event_seq, b.body
+      ${from === '' ? `from ${table} where` : `${from} join ${table} on`} b.event_seq = ${of('event')}`
+  },
+})
 
 /** `readBodies` for one that must be there. */
 export function bodyIn(bodies: ReadonlyMap<number, string>, eventSeq: number): string {
