@@ -37,6 +37,8 @@ export interface PbxLink {
  * understands: whoever holds one can go on reading behind what it has, after any time and any crash.
  */
 export interface PbxRecord {
+  /** Rows that were read can be read again until `tidy` has removed them; false: until what is behind them is read. */
+  readonly keepsRows: boolean
   /** The cursor to begin from: `stored` is the last one of an earlier run; null or '' when nothing was read yet. */
   readonly resume: (stored: string | null) => Promise<string>
   /** What is behind the cursor. Calling it with the new cursor says that what came before is safe. */

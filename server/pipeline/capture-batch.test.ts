@@ -1,24 +1,29 @@
 import { appendFile, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { directoryOf } from '#server/domain/events/directory.ts'
+import { createAgentPbx, type Shipped } from '#server/pbx/agent/agent-pbx.ts'
 import { type AsteriskRecordOptions, asteriskRecord } from '#server/pbx/asterisk/asterisk-record.ts'
 import { celColumns } from '#server/pbx/asterisk/cel-row.ts'
 import type { PbxLink } from '#server/pbx/pbx.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 import { type CaptureDeps, readAll, resume } from '#server/pipeline/capture-batch.ts'
 import { addNews, handleNews } from '#server/pipeline/capture-link.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 
 let folder: string
 let events: Event[]
 let warnings: string[]
+let cursors: string[]
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'offhook-capture-'))
   events = []
   warnings = []
+  cursors = []
 })
 afterEach(async () => await rm(folder, { recursive: true }))
 
@@ -47,7 +52,11 @@ function depsWith(more: Partial<CaptureDeps> = {}): CaptureDeps {
     directory: () => directory,
     link: null,
     load: async () => ({ cursor: null, openCalls: [] }),
-    accept: async (batch) => void events.push(...batch.events),
+    accept: async (batch) => {
+      events.push(...batch.events)
+      cursors.push(batch.cursor)
+    },
+    onDisk: async () => undefined,
     log: { info: () => undefined, warn: (_facts, message) => void warnings.push(message) },
     now: () => Date.now(),
     ...more,
@@ -212,4 +221,28 @@ test('another CEL file begins at its end, one that was only moved is read on', a
   await appendFile(moved, queueCall(4).cel)
   await run({ celPath: moved })
   expect(ended()).toBe(3)
+})
+
+test('an agent hears that its rows are committed when the disk has them, and not before', async () => {
+  const agent = createAgentPbx({ trunks: null, now: () => Date.now() })
+  const disk = Promise.withResolvers<void>()
+  const { record } = agent.pbx
+  const capture = await resume(depsWith({ record, onDisk: async () => await disk.promise }))
+  const { session = '', cursor: after = '' } = agent.connect('1.0.0') ?? {}
+  const answers: Shipped[] = []
+  const shipped = agent
+    .ship({
+      ...{ session, after, cursor: 'behind it', rows: [], more: false, remarks: [] },
+      ...{ clock: null, leaving: false },
+    })
+    .then((answer) => answers.push(answer))
+  const reading = readAll(capture)
+  await waitUntil(() => cursors.length > 0, { what: 'it is accepted' })
+  await nextTurn()
+  expect(answers).toEqual([])
+  disk.resolve()
+  await shipped
+  expect(answers).toEqual([{ is: 'committed', cursor: 'behind it' }])
+  await reading
+  await agent.pbx.link?.close()
 })

@@ -29,7 +29,10 @@ export interface CaptureDeps {
     readonly cursor: string | null
     readonly openCalls: readonly string[]
   }>
+  /** Returns when the batch survives a kill of the process. */
   readonly accept: (batch: CaptureBatch) => Promise<void>
+  /** Returns when what was accepted survives a power cut too. */
+  readonly onDisk: () => Promise<void>
   readonly log: {
     readonly info: (facts: object, message: string) => void
     readonly warn: (facts: object, message: string) => void
@@ -152,6 +155,8 @@ export async function commit(
     },
     cursor: JSON.stringify(cursor),
   })
+  // Reading on would say that the rows are not needed any more.
+  if (!deps.record.keepsRows) await deps.onDisk()
   capture.calls = folded.state
   capture.cursor = cursor
   capture.sinceGap += told.length

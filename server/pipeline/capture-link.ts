@@ -108,8 +108,9 @@ async function buryDead(capture: Capture, bootedAt: number | null): Promise<void
 
 /** Channels that neither the record nor the PBX knows to live, twice in a row, are gone: Asterisk loses some. */
 export async function reconcile(capture: Capture): Promise<void> {
-  const { link, now, record } = capture.deps
+  const { link, now, record, onDisk } = capture.deps
   await noteAlive(capture)
+  await onDisk()
   await record.tidy(capture.cursor.record, now())
   if (link === null || !capture.cursor.link?.up) return
   if (openChannels(capture.calls).length === 0) {

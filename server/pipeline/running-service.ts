@@ -8,7 +8,7 @@ import type { PbxProducts } from '#server/pbx/products.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
 import type { Doorbell } from '#server/pipeline/doorbell.ts'
 import { type PbxState, withPbx } from '#server/pipeline/pbx-state.ts'
-import { acceptEvents } from '#server/store/accept.ts'
+import { acceptSoon } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
 import type { Fence } from '#server/store/ownerships.ts'
 import type { ServiceInside } from '#server/store/services.ts'
@@ -72,7 +72,7 @@ export async function capture(
         return { cursor, openCalls: openCalls.map(({ json }) => json) }
       },
       accept: async ({ events, openCalls, cursor }) => {
-        await acceptEvents(store, {
+        await acceptSoon(store, {
           accountId: account.id,
           serviceUuid: service.uuid,
           events,
@@ -82,6 +82,7 @@ export async function capture(
           now: now(),
         })
       },
+      onDisk: store.onDisk,
       log: {
         info: (facts, message) => log.info({ service: service.name, ...facts }, message),
         warn: (facts, message) => log.warn({ service: service.name, ...facts }, message),

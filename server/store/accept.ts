@@ -84,11 +84,21 @@ function newEvent(event: Event): NewEvent {
 }
 
 /**
- * Commits events, their deliveries, open calls and cursor in ONE durable transaction, shared with whoever else
- * accepts at the moment. Throws StoreError `service_gone` when the service or account has been deleted,
+ * Commits events, their deliveries, open calls and cursor in ONE transaction, shared with whoever else
+ * accepts at the moment; returns when it is on the disk. Requests may leave before. Throws StoreError `service_gone` when the service or account has been deleted,
  * `capture_taken_over` when the PBX has another owner, `storage_full` and the like when nothing could be written.
  */
 export async function acceptEvents(store: Store, acceptance: Acceptance): Promise<Accepted> {
+  const accepted = await acceptSoon(store, acceptance)
+  await store.onDisk()
+  return accepted
+}
+
+/**
+ * The same, returning when it survives a kill of the process; `store.onDisk` waits for the disk. For what can be read
+ * again where a power cut takes it, and gives the same events then.
+ */
+export async function acceptSoon(store: Store, acceptance: Acceptance): Promise<Accepted> {
   return await store.accepting.add(newAcceptance(acceptance))
 }
 

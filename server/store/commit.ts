@@ -69,7 +69,7 @@ export async function commitTogether(
   const { courier } = store
   const claimId = newClaimId(store.node)
   const lead = courier === null || accepts.length === 0 ? null : { claimId, ...courier.room() }
-  const done = await store.transact('commit', 'durable', { accepts, finishes, lead })
+  const done = await store.transact('commit', 'soon', { accepts, finishes, lead })
   if (done.handovers.length > 0) {
     courier?.take(done.handovers.map((one) => leaseOf(one, accepts, claimId)))
   }

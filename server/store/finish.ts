@@ -1,5 +1,6 @@
 /**
- * Finish: writes down what came of attempts, many at a time, in one durable transaction.
+ * Finish: writes down what came of attempts, many at a time, in one transaction. A power cut may take the last of
+ * them with it: those requests are made again, as after a kill before they were written.
  *
  * Guarded by the claim id: when the lease ran out meanwhile and another claim has the delivery (or had it), the late
  * answer changes nothing, and `finishAttempt` says so by `false`.
@@ -52,7 +53,7 @@ export interface Finish {
   readonly now: number
 }
 
-/** Resolves when the attempt is on disk; false: the lease was not this claim's any more, nothing was written. */
+/** Resolves when the attempt is written, so that a kill of the process does not lose it; false: the lease was not this claim's any more, nothing was written. */
 export async function finishAttempt(store: Store, finish: Finish): Promise<boolean> {
   return await store.finishing.add(finish)
 }

@@ -89,7 +89,12 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
       durability: Durability,
       request: ProcedureRequest<N>,
     ): Promise<ProcedureResult<N>> =>
-      await againIfCrossed(async () => await runProcedure(hot[durability], context, name, request)),
+      await againIfCrossed(async () => {
+        const pool = durability === 'relaxed' ? hot.relaxed : hot.durable
+        return await runProcedure(pool, context, name, request)
+      }),
+    // Its commits return after the disk has them.
+    onDisk: async () => undefined,
     // Whatever happens to PostgreSQL, it may come back.
     failed: new Promise<never>(() => undefined),
     async close() {

@@ -47,6 +47,7 @@ export async function openSqlite({ path, beside }: SqliteOptions): Promise<OpenD
       read,
       write,
       transact: inTurn(writer, turnstile),
+      onDisk: writer.onDisk,
       failed: Promise.race(threads.map((thread) => thread.failed)),
       async close() {
         // After the transaction under way; later ones find the store closed.

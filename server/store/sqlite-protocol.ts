@@ -61,6 +61,8 @@ export interface WorkerFailure {
 export type WorkerReply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: WorkerFailure }
+  /** The commits of all calls up to this one are on the disk. */
+  | { readonly onDisk: number }
 
 /** Told once after start: the connection is open, or why not. `locked`: another process has the database. */
 export type WorkerGreeting =

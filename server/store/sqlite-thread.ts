@@ -21,6 +21,8 @@ export interface SqliteThread extends SqliteConnection {
     durability: Durability,
     request: ProcedureRequest<N>,
   ) => Promise<ProcedureResult<N>>
+  /** Resolves when the commits of all `soon` calls that have returned are on the disk. Throws StoreError. */
+  readonly onDisk: () => Promise<void>
   /** Rejects when the thread ends without having been closed: nothing can be stored from then on. */
   readonly failed: Promise<never>
   /** Closes the connection and ends the thread. */
@@ -97,7 +99,10 @@ function converse(worker: Worker, path: string): SqliteThread {
   // Nobody may be waiting for it.
   failure.promise.catch(() => undefined)
 
+  const disk = createDiskNews()
+
   worker.on('message', (reply: WorkerReply) => {
+    if ('onDisk' in reply) return disk.reached(reply.onDisk)
     const question = waiting.get(reply.id)
     waiting.delete(reply.id)
     if ('result' in reply) question?.resolve(reply.result)
@@ -107,6 +112,7 @@ function converse(worker: Worker, path: string): SqliteThread {
     ended ??= new StoreError('database_failed', `The database ${path} is closed.`, { cause })
     for (const question of waiting.values()) question.reject(ended)
     waiting.clear()
+    disk.lost(ended)
     if (!closing) failure.reject(ended)
   }
   worker.on('error', end)
@@ -130,7 +136,13 @@ function converse(worker: Worker, path: string): SqliteThread {
       call: N,
       durability: Durability,
       request: ProcedureRequest<N>,
-    ) => (await ask({ id: nextId(), call, durability, request })) as ProcedureResult<N>,
+    ) => {
+      const id = nextId()
+      const result = (await ask({ id, call, durability, request })) as ProcedureResult<N>
+      if (durability === 'soon') disk.awaits(id)
+      return result
+    },
+    onDisk: disk.reachedAll,
     rollback: async () => {
       await ask({ id: nextId(), rollback: true })
     },
@@ -141,6 +153,36 @@ function converse(worker: Worker, path: string): SqliteThread {
       const exited = new Promise((resolve) => worker.once('exit', resolve))
       await ask({ id: nextId(), close: true })
       await exited
+    },
+  }
+}
+
+/** How far the disk has come, and who waits for it. */
+function createDiskNews() {
+  let last = 0
+  let onDisk = 0
+  let lost: StoreError | null = null
+  let waiting: { readonly id: number; readonly answer: PromiseWithResolvers<void> }[] = []
+  return {
+    awaits(id: number): void {
+      last = Math.max(last, id)
+    },
+    reached(id: number): void {
+      onDisk = id
+      for (const one of waiting) if (one.id <= id) one.answer.resolve()
+      waiting = waiting.filter((one) => one.id > id)
+    },
+    lost(error: StoreError): void {
+      lost = error
+      for (const { answer } of waiting) answer.reject(error)
+      waiting = []
+    },
+    async reachedAll(): Promise<void> {
+      if (onDisk >= last) return
+      if (lost !== null) throw lost
+      const answer = Promise.withResolvers<void>()
+      waiting.push({ id: last, answer })
+      await answer.promise
     },
   }
 }

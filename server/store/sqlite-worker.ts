@@ -1,6 +1,7 @@
 /**
- * The thread that owns one SQLite connection. node:sqlite is synchronous: a commit waits for the disk (2 to 4 ms with
- * fsync), and on the event loop everything else would wait with it.
+ * The thread that owns one SQLite connection. node:sqlite is synchronous: a commit of what a person changed waits for the
+ * disk (2 to 4 ms with fsync), and on the event loop everything else would wait with it. The hot path waits for no disk,
+ * see `sqlite-flush.ts`.
  *
  * Statements and whole transactions are run in the order in which they come. Whoever sends them keeps those apart that
  * do not belong together.
@@ -8,6 +9,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Durability } from '#server/store/durability.ts'
+import { createFlusher, type Flusher } from '#server/store/sqlite-flush.ts'
 import type { serveProcedures } from '#server/store/sqlite-procedures.ts'
 import type {
   Begin,
@@ -68,9 +70,9 @@ function openDatabase({ path, access }: ConnectionSettings): DatabaseSync {
   return db
 }
 
-function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
+function serveStatements(db: DatabaseSync, lock: DatabaseSync | null, flusher: Flusher) {
   const prepared = new Map<string, Prepared>()
-  let durability: Durability = 'durable'
+  let waitsForDisk = true
 
   function prepare(sql: string): Prepared {
     const known = prepared.get(sql)
@@ -90,9 +92,10 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
   }
 
   function setDurability(wanted: Durability): void {
-    if (wanted === durability) return
-    db.exec(`pragma synchronous = ${wanted === 'durable' ? 'full' : 'normal'}`)
-    durability = wanted
+    const waits = wanted === 'durable'
+    if (waits === waitsForDisk) return
+    db.exec(`pragma synchronous = ${waits ? 'full' : 'normal'}`)
+    waitsForDisk = waits
   }
 
   function begin(how: Begin | null): void {
@@ -128,6 +131,7 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
 
   function close(): void {
     prepared.clear()
+    flusher.close()
     db.close()
     lock?.close()
   }
@@ -141,7 +145,7 @@ function serveStatements(db: DatabaseSync, lock: DatabaseSync | null) {
 
 type Statements = ReturnType<typeof serveStatements>
 
-function serveAll(statements: Statements, node: string) {
+function serveAll(statements: Statements, flusher: Flusher, node: string) {
   // Loaded with the first call: half of the program hangs on it, and a reading thread never gets one.
   let calls: ReturnType<typeof serveProcedures> | null = null
   return async (request: WorkerRequest): Promise<unknown> => {
@@ -151,13 +155,15 @@ function serveAll(statements: Statements, node: string) {
         statements,
         node,
       )
-      return await calls(request)
+      const result = await calls(request)
+      if (request.durability === 'soon') flusher.wrote(request.id)
+      return result
     }
     return 'close' in request ? statements.close() : statements.rollback()
   }
 }
 
-function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => void) {
+function start(settings: ConnectionSettings, say: (message: WorkerGreeting | WorkerReply) => void) {
   let lock: DatabaseSync | null = null
   try {
     lock = settings.lockPath === null ? null : takeLock(settings.lockPath)
@@ -167,7 +173,12 @@ function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => 
     return null
   }
   try {
-    const serve = serveAll(serveStatements(openDatabase(settings), lock), settings.node)
+    const flusher = createFlusher(`${settings.path}-wal`, {
+      told: (onDisk) => say({ onDisk }),
+      failed: endThread,
+    })
+    const statements = serveStatements(openDatabase(settings), lock, flusher)
+    const serve = serveAll(statements, flusher, settings.node)
     say({ ready: true })
     return serve
   } catch (error) {
@@ -177,9 +188,14 @@ function start(settings: ConnectionSettings, say: (greeting: WorkerGreeting) => 
   }
 }
 
+/** The side of the event loop is told by the thread's end, and the process ends. */
+function endThread(error: Error): never {
+  throw error
+}
+
 const port = parentPort
 if (port === null) throw new Error('sqlite-worker.ts is run as a worker thread')
-const serve = start(workerData as ConnectionSettings, (greeting) => port.postMessage(greeting))
+const serve = start(workerData as ConnectionSettings, (message) => port.postMessage(message))
 port.on('message', async (request: WorkerRequest) => {
   if (serve === null) return
   let reply: WorkerReply

@@ -18,12 +18,14 @@ export interface Store {
   readonly read: Kysely<Tables>
   /** Commits that are on disk when they return. */
   readonly write: Kysely<Tables>
-  /** Runs a transaction of the hot path where the connection is. */
+  /** Runs a transaction of the hot path where the connection is; see `durability.ts` for when it returns. */
   readonly transact: <N extends ProcedureName>(
     name: N,
     durability: Durability,
     request: ProcedureRequest<N>,
   ) => Promise<ProcedureResult<N>>
+  /** Resolves when all `soon` transactions that have returned are on the disk. Throws StoreError: they may not be. */
+  readonly onDisk: () => Promise<void>
   readonly secrets: SecretBox
   readonly accepting: GroupCommit<NewAcceptance, Accepted>
   readonly finishing: GroupCommit<Finish, boolean>

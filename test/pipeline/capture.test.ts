@@ -8,7 +8,7 @@ import { directoryOf } from '#server/domain/events/directory.ts'
 import { asteriskRecord } from '#server/pbx/asterisk/asterisk-record.ts'
 import type { PbxLink, PbxListener } from '#server/pbx/pbx.ts'
 import { runCapture } from '#server/pipeline/capture.ts'
-import { acceptEvents } from '#server/store/accept.ts'
+import { acceptSoon } from '#server/store/accept.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { readCapture } from '#server/store/captures.ts'
 import { listEvents } from '#server/store/events.ts'
@@ -98,8 +98,9 @@ function start(options: StartOptions = {}): Running {
       accept: async (batch) => {
         options.beforeCommit?.()
         const now = Date.now()
-        await acceptEvents(store, { accountId: account.id, serviceUuid, ...batch, now })
+        await acceptSoon(store, { accountId: account.id, serviceUuid, ...batch, now })
       },
+      onDisk: store.onDisk,
       log: { info: () => undefined, warn: () => undefined },
       now: () => Date.now(),
     },

@@ -96,6 +96,7 @@ export function createAgentPbx(options: AgentPbxOptions): AgentPbx {
     pbx: {
       kind: 'attached',
       record: {
+        keepsRows: false,
         resume: async (stored) => {
           remote.committed = stored ?? ''
           countSilence(remote)

@@ -57,6 +57,7 @@ export function asteriskRecord(options: AsteriskRecordOptions): PbxRecord {
     queueLog: queueLogPath === null ? null : followLog(queueLogPath, { chunkBytes }),
   }
   return {
+    keepsRows: true,
     resume: async (stored) => {
       const position =
         stored === null || stored === ''
