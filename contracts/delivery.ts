@@ -12,6 +12,7 @@ import { AttemptId, DeliveryId, EventId, WebhookId } from '#contracts/ids.ts'
  *      │                     │ └── 410 ─────────────────> exhausted, and the webhook is disabled
  *      │                     └── lease ran out (crash) ─> pending
  *      └── webhook enabled, breaker closed ── held <── webhook disabled, breaker open ── pending
+ *   pending, held ── waited longer than the retention ─────> exhausted
  *   pending, held, exhausted ── by the user: cancel ───────> cancelled
  *   delivered, exhausted, cancelled ── by the user: resend ─> pending
  */
@@ -44,6 +45,10 @@ export type AttemptError = z.infer<typeof AttemptError>
 export const HeldBecause = z.enum(['webhook_disabled', 'breaker_open', 'earlier_event_failed'])
 export type HeldBecause = z.infer<typeof HeldBecause>
 
+/** Why a delivery is exhausted. */
+export const GivenUpBecause = z.enum(['last_try_failed', 'waited_too_long'])
+export type GivenUpBecause = z.infer<typeof GivenUpBecause>
+
 export const Delivery = z
   .object({
     id: DeliveryId,
@@ -55,6 +60,10 @@ export const Delivery = z
     held_because: HeldBecause.nullable().meta({
       description:
         'Why it is held; null in other states. webhook_disabled: until somebody enables the webhook. breaker_open: until its receiver answers again. earlier_event_failed: an earlier event of the call was given up, and the webhook blocks until somebody resends or cancels that one.',
+    }),
+    given_up_because: GivenUpBecause.nullable().meta({
+      description:
+        'Why it is exhausted; null in other states. last_try_failed: there was no try left, or its receiver wanted none. waited_too_long: it could not be sent for as long as things are kept.',
     }),
     origin: z.enum(['event', 'replay']).meta({
       description:

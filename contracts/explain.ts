@@ -21,6 +21,7 @@ export const verdicts = {
     'It is due, and waits for a free slot, for the rate limit or for an earlier event.',
   held: 'The webhook is disabled; it goes out when the webhook is enabled.',
   exhausted: 'It was given up after its last try.',
+  waited_too_long: 'It was given up: it could not be sent for as long as things are kept.',
   cancelled: 'A user cancelled it.',
 
   trigger: 'The webhook does not have this trigger.',

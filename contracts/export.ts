@@ -11,6 +11,7 @@ export const exportColumns = {
     'call_uuid',
     'state',
     'held_because',
+    'given_up_because',
     'origin',
     'attempts',
     'resends',

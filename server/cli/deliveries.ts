@@ -160,8 +160,10 @@ async function writeTable<T>(
 function deliveryLine(delivery: Delivery): string {
   const { id, created_at, state, attempts, last_status_code, last_error, event_type } = delivery
   const last = last_status_code ?? last_error ?? '-'
-  const held = delivery.held_because === null ? '' : ` (${delivery.held_because})`
-  return `${created_at}  ${id}  ${state.padEnd(9)}  ${attempts} tries, last ${last}  ${event_type}  ${delivery.event_id}  to ${delivery.webhook_id}${held}`
+  const { held_because, given_up_because } = delivery
+  const because = held_because ?? (given_up_because === 'waited_too_long' ? given_up_because : null)
+  const why = because === null ? '' : ` (${because})`
+  return `${created_at}  ${id}  ${state.padEnd(9)}  ${attempts} tries, last ${last}  ${event_type}  ${delivery.event_id}  to ${delivery.webhook_id}${why}`
 }
 
 function attemptLine(attempt: Attempt): string {

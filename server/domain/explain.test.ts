@@ -26,6 +26,7 @@ const none: ExplainInput = {
 const delivery: NonNullable<ExplainInput['delivery']> = {
   state: 'pending',
   heldBecause: null,
+  waitedTooLong: false,
   attempts: 0,
   dueAt: 5_000,
   finishedAt: null,
@@ -48,6 +49,11 @@ describe('with a delivery', () => {
       { state: 'delivered', attempts: 2, finishedAt: 9_000 },
       'delivered',
       'Try 2, 1970-01-01T00:00:09.000Z.',
+    ],
+    [
+      { state: 'exhausted', finishedAt: 9_000, waitedTooLong: true, lastAttempt: failed },
+      'waited_too_long',
+      'At 1970-01-01T00:00:09.000Z.',
     ],
     [{ state: 'leased', attempts: 1 }, 'sending', 'Try 2.'],
     [{ dueAt: 90_000 }, 'waiting_delay', 'It is due at 1970-01-01T00:01:30.000Z.'],

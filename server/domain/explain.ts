@@ -7,6 +7,8 @@ import { type MatchingWebhook, match } from '#server/domain/match.ts'
 export interface ExplainedDelivery {
   readonly state: DeliveryState
   readonly heldBecause: HeldBecause | null
+  /** Given up without a last try: it could not be sent for as long as things are kept. */
+  readonly waitedTooLong: boolean
   readonly attempts: number
   readonly dueAt: number
   readonly finishedAt: number | null
@@ -69,7 +71,9 @@ function explainDelivery(delivery: ExplainedDelivery, { webhook, now }: ExplainI
     case 'leased':
       return because('sending', `Try ${attempts + 1}.`)
     case 'exhausted':
-      return because('exhausted', lastWords(lastAttempt))
+      return delivery.waitedTooLong
+        ? because('waited_too_long', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
+        : because('exhausted', lastWords(lastAttempt))
     case 'cancelled':
       return because('cancelled', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
     case 'held':

@@ -11,6 +11,7 @@ import {
 } from '#server/store/delivery-search.ts'
 import type { Place } from '#server/store/page.ts'
 import { bodyIn, partition, readBodies } from '#server/store/partitions.ts'
+import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Db, Store } from '#server/store/store.ts'
 import { type Walk, type Window, walkPage } from '#server/store/walk.ts'
 
@@ -76,7 +77,7 @@ function walkAttempts(store: Store, accountId: string, filter: AttemptFilter) {
     first: [...deliveries.first, 0],
     placeOf: (found) => found.place,
     read: async (from, limit) =>
-      await store.read.transaction().execute(async (trx) => await read(trx, from, limit)),
+      await inSnapshot(store, async (trx) => await read(trx, from, limit)),
   }
   return { name: deliveries.name, walk }
 }

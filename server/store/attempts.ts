@@ -9,6 +9,7 @@ import { idOfNumber } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { bodyIn, partition, readBodies } from '#server/store/partitions.ts'
 import type { Tables } from '#server/store/schema.ts'
+import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Store } from '#server/store/store.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -65,7 +66,7 @@ export async function listAttempts(
   page: PageRequest,
 ): Promise<Page<Attempt> | null> {
   // In one snapshot: retention may drop the partition between two statements.
-  return await store.read.transaction().execute(async (trx) => {
+  return await inSnapshot(store, async (trx) => {
     const delivery = await readDelivery(trx, accountId, deliveryId)
     if (delivery === null) return null
     const list = `attempts-${delivery.seq}`

@@ -58,7 +58,7 @@ async function cancel(
   now: number,
 ): Promise<number> {
   const rows = await sql<{ seq: number }>`
-    update delivery set state = 'cancelled', finished_at = ${now}
+    update delivery set state = 'cancelled', finished_at = ${now}, given_up_because = null
     where webhook_id = ${webhookId} and ${which}
     returning seq`.execute(trx)
   if (rows.rows.length > 0) {

@@ -48,13 +48,14 @@ export interface DeliveryRow {
   readonly event_type: EventType
   readonly call_uuid: string | null
   readonly held_because: HeldBecause | null
+  readonly given_up_because: 'waited_too_long' | null
 }
 
 /** The columns of a `DeliveryRow`, from the tables of `deliveryJoins`. */
 export const deliveryColumns = sql`delivery.seq, delivery.webhook_id, delivery.state,
   delivery.origin, delivery.attempts, delivery.resends, delivery.last_status, delivery.last_error,
-  delivery.due_at, delivery.created_at, delivery.finished_at, delivery.event_seq,
-  delivery.event_day, event.id as event_id, event.type as event_type, event.call_uuid,
+  delivery.due_at, delivery.created_at, delivery.finished_at, delivery.given_up_because,
+  delivery.event_seq, delivery.event_day, event.id as event_id, event.type as event_type, event.call_uuid,
   ${heldBecause} as held_because`
 
 /** Without the deliveries of deleted webhooks, which have no lane. */
@@ -71,6 +72,7 @@ export function deliveryOf(row: DeliveryRow): Delivery {
     call_uuid: row.call_uuid,
     state,
     held_because: row.held_because,
+    given_up_because: state === 'exhausted' ? (row.given_up_because ?? 'last_try_failed') : null,
     origin: row.origin,
     attempts: row.attempts,
     resends: row.resends,

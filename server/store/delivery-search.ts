@@ -12,6 +12,7 @@ import {
 } from '#server/store/deliveries.ts'
 import { firstBefore, type Place } from '#server/store/page.ts'
 import { dayOf } from '#server/store/partitions.ts'
+import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Db, Store } from '#server/store/store.ts'
 import { type Walk, type Window, walkPage, windowSize } from '#server/store/walk.ts'
 
@@ -86,7 +87,7 @@ export function walkDeliveries(
       byNumber ? [dayOf(row.call_began_at), row.call_seq, row.seq] : [row.created_at, row.seq],
     readIn,
     read: async (from, limit) =>
-      await store.read.transaction().execute(async (trx) => await readIn(trx, from, limit)),
+      await inSnapshot(store, async (trx) => await readIn(trx, from, limit)),
   }
 }
 

@@ -1,5 +1,6 @@
 import { touchMatching } from '#server/store/accounts.ts'
 import type { Step, Walk } from '#server/store/bulk.ts'
+import { lockLanes } from '#server/store/lanes.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { Store } from '#server/store/store.ts'
 
@@ -14,26 +15,32 @@ export async function enableDisabledStep(
   limit: number,
   now: number,
 ): Promise<Step> {
-  const rows = await store.write.transaction().execute(async (trx) => {
+  const { found, enabled } = await store.write.transaction().execute(async (trx) => {
+    const disabled = await trx
+      .selectFrom('webhook')
+      .select('id')
+      .where('account_id', '=', accountId)
+      .where('deleted_at', 'is', null)
+      .where('enabled', '=', 0)
+      .where('disabled_reason', 'in', ['gone', 'failing'])
+      .limit(limit)
+      .execute()
+    const ids = disabled.map(({ id }) => id)
+    if (ids.length === 0) return { found: 0, enabled: 0 }
+    await lockLanes(trx, store.facts, ids)
     const enabled = await trx
       .updateTable('webhook')
       .set({ enabled: 1, disabled_reason: null, updated_at: now })
-      .where('seq', 'in', (e) =>
-        e
-          .selectFrom('webhook')
-          .select('seq')
-          .where('account_id', '=', accountId)
-          .where('deleted_at', 'is', null)
-          .where('enabled', '=', 0)
-          .where('disabled_reason', 'in', ['gone', 'failing'])
-          .limit(limit),
-      )
+      .where('id', 'in', ids)
+      .where('deleted_at', 'is', null)
+      // Somebody may have decided otherwise meanwhile.
+      .where('disabled_reason', 'in', ['gone', 'failing'])
       .returning('id')
       .execute()
     for (const { id } of enabled) await releaseLane(trx, id, now)
     if (enabled.length > 0) await touchMatching(trx, accountId)
-    return enabled
+    return { found: ids.length, enabled: enabled.length }
   })
-  if (rows.length > 0) store.ringDue()
-  return { changed: rows.length, next: rows.length < limit ? null : after }
+  if (enabled > 0) store.ringDue()
+  return { changed: enabled, next: found < limit ? null : after }
 }

@@ -4,6 +4,7 @@ import type { Page, PageRequest } from '#contracts/page.ts'
 import { callWindow, firstPlace } from '#server/store/call-numbers.ts'
 import { firstBefore } from '#server/store/page.ts'
 import { bodyIn, dayOf, readBodies } from '#server/store/partitions.ts'
+import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Db, Store } from '#server/store/store.ts'
 import { type Walk, type Window, walkPage, windowSize } from '#server/store/walk.ts'
 
@@ -44,7 +45,7 @@ async function withBodies<R extends Row>(
 const eventOf = ({ body }: { readonly body: string }): Event => JSON.parse(body) as Event
 
 export async function getEvent(store: Store, accountId: string, id: string): Promise<Event | null> {
-  return await store.read.transaction().execute(async (trx) => {
+  return await inSnapshot(store, async (trx) => {
     const rows = await trx
       .selectFrom('event')
       .select(['seq', 'created_at'])
@@ -101,7 +102,7 @@ function walkTime(store: Store, accountId: string, filter: EventFilter): Walk<Fo
     first: firstBefore(filter.until),
     placeOf: (row) => [row.occurred_at, row.seq],
     read: async (from, limit) =>
-      await store.read.transaction().execute(async (trx): Promise<Window<FoundRow>> => {
+      await inSnapshot(store, async (trx): Promise<Window<FoundRow>> => {
         const below = sql`${account} = ${accountId} and (event.occurred_at, event.seq) < (${sql.join(from)}) ${and(periodOf(filter))}`
         const order = sql`order by event.occurred_at desc, event.seq desc`
         const end = inWindows
@@ -134,7 +135,8 @@ function walkNumbers(store: Store, accountId: string, filter: EventFilter): Walk
     first: firstPlace,
     placeOf: (row) => [dayOf(row.call_began_at), row.call_seq, row.seq],
     read: async (from, limit) =>
-      await store.read.transaction().execute(
+      await inSnapshot(
+        store,
         async (trx) =>
           await callWindow(trx, search, from, async (calls, below) => {
             const found = await sql<Omit<FoundRow, 'body'>>`

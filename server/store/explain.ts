@@ -14,6 +14,7 @@ import {
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { bodyIn, dayOf, partition, readBodies } from '#server/store/partitions.ts'
 import type { Tables } from '#server/store/schema.ts'
+import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Db, Store } from '#server/store/store.ts'
 
 export interface EventVerdicts {
@@ -33,7 +34,7 @@ export async function explainEvent(
   now: number,
 ): Promise<EventVerdicts | null> {
   // In one snapshot: a delivery must not come or go between the statements.
-  return await store.read.transaction().execute(async (trx) => {
+  return await inSnapshot(store, async (trx) => {
     const row = await trx
       .selectFrom('event')
       .selectAll()
@@ -166,6 +167,7 @@ async function readDeliveries(
         explained: {
           state: row.held_because === null ? row.state : 'held',
           heldBecause: row.held_because,
+          waitedTooLong: row.given_up_because !== null,
           attempts: row.attempts,
           dueAt: row.due_at,
           finishedAt: row.finished_at,

@@ -1,4 +1,15 @@
-/** Fragments that the statements of the queue share; each speaks of the row of `lane` that is being updated. */
+/**
+ * Fragments that the statements of the queue share; each speaks of the row of `lane` that is being updated.
+ *
+ * The order of locks, where many transactions write at once (of two that take the same in different order, one is
+ * undone after a second of waiting):
+ *
+ *   ownerships ── lanes, by id ── deliveries ── webhooks ── the account
+ *
+ * Whoever changes a delivery has its lane before it. Only `prune.ts` removes deliveries without: it passes over those
+ * that somebody has. A webhook that is disabled by its receiver's answer tells it in the same transaction, and so takes the
+ * lanes of those who hear of it last: that is rare, and the transaction is repeated where it crosses another.
+ */
 import { type RawBuilder, sql } from 'kysely'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Trx } from '#server/store/store.ts'

@@ -7,7 +7,7 @@
  * do harm meanwhile: its captures are fenced off (`ownerships.ts`), its outcomes by their claims (`finish.ts`).
  */
 import { sql } from 'kysely'
-import { recountLanes } from '#server/store/reap.ts'
+import { returnInto } from '#server/store/reap.ts'
 import type { Store } from '#server/store/store.ts'
 
 export interface NodeIdentity {
@@ -77,12 +77,8 @@ export async function removeNode(
       .executeTakeFirst()
     if (gone.numDeletedRows === 0n) return null
     await trx.updateTable('ownership').set({ node_id: null }).where('node_id', '=', id).execute()
-    const returned = await sql<{ webhook_id: string }>`
-      update delivery set state = 'pending', claim_id = null, lease_until = null
-      where state = 'leased' and claim_id like ${`${id}.%`}
-      returning webhook_id`.execute(trx)
-    await recountLanes(trx, store.facts, now)
-    return { deliveries: returned.rows.length }
+    const mine = sql`claim_id like ${`${id}.%`}`
+    return { deliveries: await returnInto(trx, store.facts, mine, now, null) }
   })
   if (removed !== null && removed.deliveries > 0) store.ringDue()
   return removed

@@ -11,6 +11,7 @@ const refusals: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   '3D000': ['database_failed', 'PostgreSQL has no such database; create it first.'],
   '40001': ['database_busy', 'PostgreSQL could not tell two transactions apart.'],
   '40P01': ['database_busy', 'Two transactions waited for each other.'],
+  '42P01': ['day_dropped', 'A table that was there is not.'],
   '42501': ['database_not_writable', 'The user of PostgreSQL may not do this.'],
   '53100': ['storage_full', 'The disk of PostgreSQL is full; nothing was changed.'],
   '53300': ['database_unreachable', 'PostgreSQL takes no more connections.'],

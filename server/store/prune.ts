@@ -5,9 +5,10 @@
  * Rows are walked in the order of their numbers, which is that of their creation: what may go stands at the beginning,
  * and no index has to be kept for it.
  */
-import { sql } from 'kysely'
-import type { OnExhausted } from '#contracts/webhook.ts'
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
+import { keysOfDelivery } from '#server/store/attempt-key.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
+import { dueAgain, lockLanes } from '#server/store/lanes.ts'
 import {
   endOfDay,
   type Partitioned,
@@ -16,7 +17,8 @@ import {
   partitioned,
   partitionName,
 } from '#server/store/partitions.ts'
-import type { Db, Store, Trx } from '#server/store/store.ts'
+import type { Tables } from '#server/store/schema.ts'
+import type { Store, Trx } from '#server/store/store.ts'
 
 export interface PruneRequest {
   /** Epoch milliseconds: what ended before may go. */
@@ -32,66 +34,144 @@ export interface PruneStep {
   readonly next: number | null
 }
 
+/** A row that the walk looks at. */
+interface OldRow {
+  readonly seq: number
+  readonly webhook_id: string
+  readonly event_day: number
+  readonly state: 'pending' | 'leased' | 'delivered' | 'exhausted' | 'cancelled'
+  readonly created_at: number
+  readonly finished_at: number | null
+  readonly resends: number
+  readonly due_at: number
+  /** Null: of a webhook that is gone. */
+  readonly webhook: string | null
+}
+
 /**
- * Removes deliveries that ended before the time, with their attempts. What was held for as long as that is given up:
- * it shows as exhausted for another such period, and then goes too.
+ * Removes deliveries that ended before the time, with their attempts, and what a webhook that is gone has left behind.
+ * What has waited for as long as that, for whatever, is given up: it shows as exhausted for another such period, and then
+ * goes too. So no event keeps its day for ever.
+ *
+ * What is found is decided again by the statements that change it: others resend, claim and finish meanwhile.
  */
 export async function pruneDeliveries(
   store: Store,
   after: number,
-  { before, now, limit }: PruneRequest,
+  request: PruneRequest,
 ): Promise<PruneStep> {
+  const { before, limit } = request
   return await store.write.transaction().execute(async (trx) => {
-    const rows = await trx
+    const rows: readonly OldRow[] = await trx
       .selectFrom('delivery')
-      .leftJoin('lane', 'lane.webhook_id', 'delivery.webhook_id')
       .leftJoin('webhook', 'webhook.id', 'delivery.webhook_id')
       .select([
         'delivery.seq',
+        'delivery.webhook_id',
+        'delivery.event_day',
         'delivery.state',
         'delivery.created_at',
         'delivery.finished_at',
-        'lane.held',
-        'webhook.on_exhausted',
+        'delivery.resends',
+        'delivery.due_at',
+        'webhook.id as webhook',
       ])
       .where('delivery.seq', '>', after)
       .orderBy('delivery.seq')
       .limit(limit)
       .execute()
     const old = rows.filter((row) => row.created_at < before)
-    const over = old.filter((row) => row.finished_at !== null && row.finished_at < before)
-    const held = old.filter((row) => row.state === 'pending' && mayBeHeld(row))
-    await removeDeliveries(trx, over)
-    if (held.length > 0) {
-      await trx
-        .updateTable('delivery')
-        .set({ state: 'exhausted', finished_at: now })
-        .where(
-          'seq',
-          'in',
-          held.map((row) => row.seq),
-        )
-        .execute()
-    }
+    await giveUp(trx, store.facts, old, request)
+    const ended = old.filter((row) => row.finished_at !== null && row.finished_at < before)
+    const orphans = old.filter((row) => row.webhook === null)
+    const removed =
+      (await removeDeliveries(trx, store.facts, ended, sql`finished_at < ${before}`)) +
+      (await removeDeliveries(trx, store.facts, orphans, sql`true`))
     const last = rows.at(-1)
     const more = rows.length === limit && old.length === rows.length && last !== undefined
-    return { removed: over.length, next: more ? last.seq : null }
+    return { removed, next: more ? last.seq : null }
   })
 }
 
-/** Disabled, or blocked in strict order: with the event that blocks it gone, it would be sent a month late. */
-function mayBeHeld(row: {
-  readonly held: 0 | 1 | null
-  readonly on_exhausted: OnExhausted | null
-}): boolean {
-  return row.held === 1 || row.on_exhausted === 'block'
+/** Gives up what has waited since before the time: behind a breaker, a rate, an earlier event, held, tried in vain. */
+async function giveUp(
+  trx: Trx,
+  facts: DialectFacts,
+  old: readonly OldRow[],
+  { before, now }: PruneRequest,
+): Promise<void> {
+  const pending = old.filter((row) => row.state === 'pending' && row.webhook !== null)
+  const since = await waitingSince(trx, facts, pending)
+  const late = pending.filter((row) => (since.get(row.seq) ?? row.created_at) < before)
+  if (late.length === 0) return
+  const webhooks = [...new Set(late.map((row) => row.webhook_id))]
+  // Whoever claims, resends or cancels has the lane: from here on they stay as they are.
+  await lockLanes(trx, facts, webhooks)
+  // Somebody may have had it sent again, or enabled its webhook, since it was looked at.
+  const which = late.map(({ seq, resends, due_at }) => ({ seq, resends, due: due_at }))
+  await sql`
+    update delivery set state = 'exhausted', finished_at = ${now}, given_up_because = 'waited_too_long'
+    where state = 'pending' and (seq, resends, due_at) in (
+      select cast(r.value ->> 'seq' as bigint), cast(r.value ->> 'resends' as bigint),
+        cast(r.value ->> 'due' as bigint)
+      from ${facts.rowsOf(JSON.stringify(which), 'r')})`.execute(trx)
+  // Later events of a call may have waited for one of them.
+  await sql`
+    update lane set next_due = ${dueAgain(now)}
+    where webhook_id in (
+      select r.value ->> 'webhook'
+      from ${facts.rowsOf(JSON.stringify(webhooks.map((webhook) => ({ webhook }))), 'r')})`.execute(
+    trx,
+  )
 }
 
-/** Their attempts go with the partition. */
-async function removeDeliveries(db: Db, rows: readonly { readonly seq: number }[]): Promise<void> {
-  if (rows.length === 0) return
-  const seqs = rows.map((row) => row.seq)
-  await db.deleteFrom('delivery').where('seq', 'in', seqs).execute()
+/**
+ * Since when those wait that somebody had sent again, epoch ms: since the first attempt after that, or as long as it has
+ * been due; the others wait since they were made. `due_at` alone would not do: each probe of a breaker puts one off.
+ */
+async function waitingSince(
+  trx: Trx,
+  facts: DialectFacts,
+  rows: readonly OldRow[],
+): Promise<ReadonlyMap<number, number>> {
+  const resent = rows.filter((row) => row.resends > 0)
+  const since = new Map(resent.map((row) => [row.seq, row.due_at]))
+  for (const [day, ofDay] of Map.groupBy(resent, (row) => row.event_day)) {
+    const rounds = ofDay.map(({ seq, resends }) => {
+      const [above, last] = keysOfDelivery(seq)
+      return { seq, resends, above, last }
+    })
+    const found = await sql<{ seq: number; at: number }>`
+      select cast(r.value ->> 'seq' as bigint) as seq, min(a.started_at) as at
+      from ${facts.rowsOf(JSON.stringify(rounds), 'r')} cross join ${sql.table(partitionName('attempt', day))} as a
+      where a.seq > cast(r.value ->> 'above' as bigint) and a.seq <= cast(r.value ->> 'last' as bigint)
+        and a.resend = cast(r.value ->> 'resends' as bigint)
+      group by r.value ->> 'seq'`.execute(trx)
+    for (const { seq, at } of found.rows) since.set(seq, Math.min(at, since.get(seq) ?? at))
+  }
+  return since
+}
+
+/**
+ * Removes those of the rows that still are as `condition` says and that nobody else is changing; returns how many. Their
+ * attempts go with the partition.
+ */
+async function removeDeliveries(
+  trx: Trx,
+  facts: DialectFacts,
+  rows: readonly { readonly seq: number }[],
+  condition: RawBuilder<unknown>,
+): Promise<number> {
+  if (rows.length === 0) return 0
+  const list = JSON.stringify(rows.map(({ seq }) => ({ seq })))
+  const free = await sql<{ seq: number }>`
+    select seq from delivery
+    where seq in (select cast(r.value ->> 'seq' as bigint) from ${facts.rowsOf(list, 'r')})
+      and ${condition}
+    order by seq ${facts.lockRows('delivery')}`.execute(trx)
+  const seqs = free.rows.map((row) => row.seq)
+  if (seqs.length > 0) await trx.deleteFrom('delivery').where('seq', 'in', seqs).execute()
+  return seqs.length
 }
 
 /** Removes events from before the time that no delivery speaks of any more. Their bodies go with the partition. */
@@ -103,31 +183,52 @@ export async function pruneEvents(
   return await store.write.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom('event')
-      .select((e) => [
-        'seq',
-        'created_at',
-        e
-          .exists(
-            e
-              .selectFrom('delivery')
-              .select('delivery.seq')
-              .whereRef('delivery.event_seq', '=', 'event.seq'),
-          )
-          .as('used'),
-      ])
+      .select((e) => ['seq', 'created_at', hasDelivery(e).as('used')])
       .where('seq', '>', after)
       .orderBy('seq')
       .limit(limit)
       .execute()
     const old = rows.filter((row) => row.created_at < before)
-    const seqs = old.filter((row) => !row.used).map((row) => row.seq)
-    if (seqs.length > 0) {
-      await trx.deleteFrom('event').where('seq', 'in', seqs).execute()
-    }
+    const unused = old.filter((row) => !row.used).map((row) => row.seq)
+    const removed = await removeEvents(trx, store.facts, unused)
     const last = rows.at(-1)
     const more = rows.length === limit && old.length === rows.length && last !== undefined
-    return { removed: seqs.length, next: more ? last.seq : null }
+    return { removed, next: more ? last.seq : null }
   })
+}
+
+const hasDelivery = (e: ExpressionBuilder<Tables, 'event'>) =>
+  e.exists(
+    e
+      .selectFrom('delivery')
+      .select('delivery.seq')
+      .whereRef('delivery.event_seq', '=', 'event.seq'),
+  )
+
+/**
+ * Removes those that no delivery speaks of; returns how many. A replay locks the event before it makes a delivery of it
+ * (`replay-missing.ts`): once the events are locked here, by a statement of its own, none comes any more.
+ */
+async function removeEvents(
+  trx: Trx,
+  facts: DialectFacts,
+  seqs: readonly number[],
+): Promise<number> {
+  if (seqs.length === 0) return 0
+  const list = JSON.stringify(seqs.map((seq) => ({ seq })))
+  const free = await sql<{ seq: number }>`
+    select seq from event
+    where seq in (select cast(r.value ->> 'seq' as bigint) from ${facts.rowsOf(list, 'r')})
+    order by seq ${facts.lockRows('event')}`.execute(trx)
+  const locked = free.rows.map((row) => row.seq)
+  if (locked.length === 0) return 0
+  const removed = await trx
+    .deleteFrom('event')
+    .where('seq', 'in', locked)
+    .where((e) => e.not(hasDelivery(e)))
+    .returning('seq')
+    .execute()
+  return removed.length
 }
 
 /**
@@ -228,7 +329,10 @@ export async function giveSpaceBack(store: Store, pages: number): Promise<boolea
   return true
 }
 
-/** Removes deliveries of deleted webhooks, and at last the webhooks; `false`: there is nothing left to remove. */
+/**
+ * Removes deliveries of deleted webhooks, and at last the webhooks; `false`: there is nothing left to remove, or somebody
+ * else is changing what is.
+ */
 export async function pruneDeletedWebhooks(store: Store, limit: number): Promise<boolean> {
   return await store.write.transaction().execute(async (trx) => {
     const webhook = await trx
@@ -247,7 +351,8 @@ export async function pruneDeletedWebhooks(store: Store, limit: number): Promise
       .orderBy('seq')
       .limit(limit)
       .execute()
-    await removeDeliveries(trx, rows)
+    const removed = await removeDeliveries(trx, store.facts, rows, sql`true`)
+    if (removed < rows.length) return removed > 0
     if (rows.length < limit) await trx.deleteFrom('webhook').where('id', '=', webhook.id).execute()
     return true
   })

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { DialectFacts } from '#server/store/dialect.ts'
-import { dueAgain } from '#server/store/lanes.ts'
+import { dueAgain, lockLanes } from '#server/store/lanes.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 
 interface Held {
@@ -60,38 +60,46 @@ async function giveBack(
   now: number,
   dueAt: number | null,
 ): Promise<number> {
-  const due = dueAt === null ? sql.ref('due_at') : sql`${dueAt}`
-  const returned = await store.write.transaction().execute(async (trx) => {
-    const rows = await sql<{ webhook_id: string }>`
-      update delivery set state = 'pending', claim_id = null, lease_until = null, due_at = ${due}
-      where state = 'leased' and ${which}
-      returning webhook_id`.execute(trx)
-    await recountLanes(trx, store.facts, now)
-    return rows.rows.length
-  })
+  const returned = await store.write
+    .transaction()
+    .execute(async (trx) => await returnInto(trx, store.facts, which, now, dueAt))
   if (returned > 0) store.ringDue()
   return returned
 }
 
 /**
- * Sets each lane's counter to what is really leased: for the leases just returned, and for what claim and finish
- * cannot see, a database that was mended by hand or restored.
- *
- * Where many write at once the lanes are locked first, and then counted by a statement of its own: whoever changes a
- * lease changes its lane in the same transaction, so that nothing is counted twice or missed.
+ * Part of a transaction: returns the leases that `which` is true of, and sets the counters of their lanes to what is
+ * really leased; so it does for lanes whose counter is wrong otherwise, in a database that was mended by hand or
+ * restored. Whoever changes a lease has its lane, so that nothing is counted twice or missed. Returns how many.
  */
-export async function recountLanes(trx: Trx, facts: DialectFacts, now: number): Promise<void> {
+export async function returnInto(
+  trx: Trx,
+  facts: DialectFacts,
+  which: RawBuilder<unknown>,
+  now: number,
+  dueAt: number | null,
+): Promise<number> {
   const leased = sql`(select count(*) from delivery
     where delivery.webhook_id = lane.webhook_id and delivery.state = 'leased')`
-  const wrong = await sql<{ webhook: string }>`
-    select lane.webhook_id as webhook from lane
-    where lane.in_flight > 0 and lane.in_flight <> ${leased}
-    order by lane.webhook_id ${facts.awaitRows('lane')}`.execute(trx)
-  if (wrong.rows.length === 0) return
+  const concerned = await sql<{ webhook: string }>`
+    select webhook_id as webhook from delivery where state = 'leased' and ${which}
+    union
+    select webhook_id from lane where in_flight > 0 and in_flight <> ${leased}`.execute(trx)
+  if (concerned.rows.length === 0) return 0
+  await lockLanes(
+    trx,
+    facts,
+    concerned.rows.map(({ webhook }) => webhook),
+  )
+  const due = dueAt === null ? sql.ref('due_at') : sql`${dueAt}`
+  const lanes = sql`(
+    select r.value ->> 'webhook' from ${facts.rowsOf(JSON.stringify(concerned.rows), 'r')})`
+  const returned = await sql<{ seq: number }>`
+    update delivery set state = 'pending', claim_id = null, lease_until = null, due_at = ${due}
+    where state = 'leased' and webhook_id in ${lanes} and ${which}
+    returning seq`.execute(trx)
   await sql`
     update lane set in_flight = ${leased}, next_due = ${dueAgain(now)}
-    where webhook_id in (
-      select r.value ->> 'webhook' from ${facts.rowsOf(JSON.stringify(wrong.rows), 'r')})`.execute(
-    trx,
-  )
+    where webhook_id in ${lanes} and in_flight <> ${leased}`.execute(trx)
+  return returned.rows.length
 }

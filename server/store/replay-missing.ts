@@ -13,6 +13,7 @@ import {
   matchingOf,
 } from '#server/store/matching.ts'
 import { bodyIn, dayOf, readBodies } from '#server/store/partitions.ts'
+import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Store } from '#server/store/store.ts'
 
 export interface Replay {
@@ -140,7 +141,7 @@ async function findMissing(
     .filter((row) => matching.byTrigger.get(row.type)?.some((w) => w.id === webhookId))
     .map(({ seq }) => ({ seq }))
   if (seqs.length === 0) return []
-  return await store.read.transaction().execute(async (trx) => {
+  return await inSnapshot(store, async (trx) => {
     const found = await sql<{ seq: number; created_at: number }>`
       select event.seq, event.created_at from event
       where event.seq in (
@@ -169,6 +170,7 @@ async function insertMissing(
   const made = await store.write.transaction().execute(async (trx) => {
     // Two replays at the same time: the second one finds what the first one made.
     await lockLane(trx, webhookId)
+    // The events are locked: retention may be about to remove them.
     const rows = await sql<{ seq: number }>`
       insert into delivery
         (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
@@ -179,7 +181,7 @@ async function insertMissing(
       join event on event.seq = cast(e.value ->> 'event' as bigint)
       where not exists (select 1 from delivery as d
         where d.event_seq = event.seq and d.webhook_id = ${webhookId})
-      order by event.seq
+      order by event.seq ${store.facts.awaitRows('event')}
       returning seq`.execute(trx)
     await sql`update lane set next_due = ${dueAgain(now)} where webhook_id = ${webhookId}`.execute(
       trx,

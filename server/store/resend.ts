@@ -99,7 +99,7 @@ async function putBack(
 ): Promise<number> {
   const put = await sql<{ seq: number }>`
     update delivery set state = 'pending', turn = 1, due_at = ${now}, round_attempts = 0,
-      resends = resends + 1, finished_at = null
+      resends = resends + 1, finished_at = null, given_up_because = null
     where webhook_id = ${webhookId} and state in ('exhausted', 'cancelled', 'delivered') and ${which}
       and attempts <= ${mostBefore}
     returning seq`.execute(trx)

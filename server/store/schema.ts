@@ -172,6 +172,8 @@ interface DeliveryTable {
   claim_id: string | null
   created_at: number
   finished_at: number | null
+  /** Exhausted without a last try; null: after it, or not exhausted. */
+  given_up_because: Generated<'waited_too_long' | null>
 }
 
 /** One table per day (`attempt_20779`), that of the delivery's `event_day`: all attempts of a delivery are in one. */

@@ -198,7 +198,7 @@ export async function deleteService(
   return await store.write.transaction().execute(async (trx) => {
     const row = await findRow(trx, accountId, uuid)
     if (row === null) return false
-    await removeWebhooksOfService(trx, accountId, uuid, now)
+    await removeWebhooksOfService(trx, store.facts, accountId, uuid, now)
     await trx.deleteFrom('open_call').where('service_uuid', '=', uuid).execute()
     await trx.deleteFrom('capture').where('service_uuid', '=', uuid).execute()
     await trx.deleteFrom('ownership').where('service_uuid', '=', uuid).execute()

@@ -17,6 +17,7 @@ export type StoreErrorCode =
   | 'service_gone'
   | 'claim_lost'
   | 'capture_taken_over'
+  | 'day_dropped'
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode

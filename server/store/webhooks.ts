@@ -10,8 +10,9 @@ import { newSecret } from '#server/domain/sign.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { touchMatching } from '#server/store/accounts.ts'
 import { type BreakerColumns, breakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
+import type { DialectFacts } from '#server/store/dialect.ts'
 import { holdLane } from '#server/store/hold.ts'
-import { dueAgain } from '#server/store/lanes.ts'
+import { dueAgain, lockLane, lockLanes } from '#server/store/lanes.ts'
 import { newId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
@@ -103,6 +104,15 @@ function selectWebhooks(db: Db, accountId: string) {
 async function findRow(db: Db, accountId: string, id: string): Promise<RowWithLane | null> {
   const row = await selectWebhooks(db, accountId).where('webhook.id', '=', id).executeTakeFirst()
   return row ?? null
+}
+
+/** The webhook as it is, for this transaction alone to change. */
+async function lockRow(trx: Trx, accountId: string, id: string): Promise<RowWithLane | null> {
+  // Another account's lane is not for us to take.
+  if ((await findRow(trx, accountId, id)) === null) return null
+  await lockLane(trx, id)
+  await trx.updateTable('webhook').set({ id }).where('id', '=', id).execute()
+  return await findRow(trx, accountId, id)
 }
 
 /** `secret` signs its requests and is shown here only; made when the draft has none. */
@@ -203,7 +213,7 @@ export async function changeWebhook(
   now: number,
 ): Promise<Webhook | null> {
   const changed = await store.write.transaction().execute(async (trx) => {
-    const row = await findRow(trx, accountId, id)
+    const row = await lockRow(trx, accountId, id)
     if (row === null) return null
     const columns = columnsAfter(store.secrets, row, change)
     await trx
@@ -320,8 +330,8 @@ export async function deleteWebhook(
   now: number,
 ): Promise<boolean> {
   return await store.write.transaction().execute(async (trx) => {
-    if ((await findRow(trx, accountId, id)) === null) return false
-    await remove(trx, [id], now)
+    if ((await lockRow(trx, accountId, id)) === null) return false
+    await remove(trx, store.facts, [id], now)
     await touchMatching(trx, accountId)
     return true
   })
@@ -329,12 +339,13 @@ export async function deleteWebhook(
 
 /** Part of deleting a service: the webhooks that belong to it alone. */
 export async function removeWebhooksOfService(
-  db: Db,
+  trx: Trx,
+  facts: DialectFacts,
   accountId: string,
   serviceUuid: string,
   now: number,
 ): Promise<void> {
-  const rows = await db
+  const rows = await trx
     .selectFrom('webhook')
     .select('id')
     .where('account_id', '=', accountId)
@@ -342,12 +353,18 @@ export async function removeWebhooksOfService(
     .where('deleted_at', 'is', null)
     .execute()
   const ids = rows.map((row) => row.id)
-  if (ids.length > 0) await remove(db, ids, now)
+  if (ids.length > 0) await remove(trx, facts, ids, now)
 }
 
-async function remove(db: Db, ids: readonly string[], now: number): Promise<void> {
-  await db.deleteFrom('lane').where('webhook_id', 'in', ids).execute()
-  await db
+async function remove(
+  trx: Trx,
+  facts: DialectFacts,
+  ids: readonly string[],
+  now: number,
+): Promise<void> {
+  await lockLanes(trx, facts, ids)
+  await trx.deleteFrom('lane').where('webhook_id', 'in', ids).execute()
+  await trx
     .updateTable('webhook')
     // Its secrets have no reader any more.
     .set({ deleted_at: now, enabled: 0, secrets: '[]', client_certificate: null })

@@ -1,20 +1,10 @@
-import { randomBytes } from 'node:crypto'
 /** What every store must do, whatever database it is on. A store passes all of it, or is none. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { eventSamples } from '#contracts/events/samples.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'
 import { getEvent, listEvents } from '#server/store/events.ts'
-import { partitionDays } from '#server/store/partitions.ts'
-import {
-  giveSpaceBack,
-  pruneDeletedWebhooks,
-  pruneDeliveries,
-  pruneEvents,
-  prunePartitions,
-} from '#server/store/prune.ts'
 import { changeService, deleteService } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 import { deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
@@ -24,10 +14,8 @@ import {
   accept,
   acceptanceOf,
   callEvent,
-  claim,
   makeTenant,
   makeWebhook,
-  succeed,
   type Tenant,
 } from '#test/conformance/fixture.ts'
 import { runHandOverConformance } from '#test/conformance/hand-over.ts'
@@ -36,13 +24,11 @@ import { runLastTimeConformance } from '#test/conformance/last-time.ts'
 import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
 import { runOrderConformance } from '#test/conformance/order.ts'
+import { runPruneConformance } from '#test/conformance/prune.ts'
 import { runRecoveryConformance } from '#test/conformance/recovery.ts'
 import { runSearchConformance } from '#test/conformance/search.ts'
 import type { OpenTestStore, TestStore } from '#test/conformance/test-store.ts'
 import { runTlsConformance } from '#test/conformance/tls.ts'
-
-/** The caller of every event of the fixture. */
-const callerKey = eventSamples['call.inbound.received'].call.source.number ?? ''
 
 export function runStoreConformance(name: string, open: OpenTestStore): void {
   describe(`store on ${name}`, () => {
@@ -179,110 +165,6 @@ function runAcceptConformance(open: OpenTestStore): void {
       const hostile = { ...event, call: { ...event.call, source: { ...event.call.source, name } } }
       await accept(store, tenant, [hostile])
       expect(await getEvent(store, tenant.account.id, event.id)).toEqual(hostile)
-    })
-  })
-}
-
-function runPruneConformance(open: OpenTestStore): void {
-  describe('prune', () => {
-    let opened: TestStore
-    let store: Store
-    let tenant: Tenant
-    beforeEach(async () => {
-      opened = await open()
-      store = opened.store
-      tenant = await makeTenant(store)
-    })
-    afterEach(async () => await opened[Symbol.asyncDispose]())
-
-    /** Walks to the end, two rows at a time; returns how many were removed. */
-    async function walk(step: typeof pruneDeliveries, before: number): Promise<number> {
-      let removed = 0
-      for (let after: number | null = 0; after !== null; ) {
-        const done = await step(store, after, { before, now: 9_999, limit: 2 })
-        removed += done.removed
-        after = done.next
-      }
-      return removed
-    }
-
-    test('what ended before goes, with its attempts; what waits or is young stays', async () => {
-      await makeWebhook(store, tenant, { order: 'none' })
-      const calls = ['a', 'b', 'c', 'd', 'e']
-      for (const call of calls) await accept(store, tenant, [callEvent(tenant, call)], 1_000)
-      const { leases } = await claim(store, 1_000, 4)
-      for (const lease of leases.slice(0, 3)) await succeed(store, lease, 2_000)
-      await accept(store, tenant, [callEvent(tenant, 'young')], 5_000)
-
-      expect(await walk(pruneDeliveries, 2_000)).toBe(0)
-      expect(await walk(pruneDeliveries, 4_000)).toBe(3)
-      const counts = await countDeliveries(store, tenant.account.id, null)
-      expect(counts).toMatchObject({ delivered: 0, leased: 1, pending: 2 })
-      expect(await walk(pruneEvents, 4_000)).toBe(3)
-      expect((await listEvents(store, tenant.account.id, {}, { limit: 10 })).items).toHaveLength(3)
-    })
-
-    test('a day goes when all its events are gone, and its space with it', async () => {
-      const day = 86_400_000
-      await makeWebhook(store, tenant, { order: 'none', concurrency: 50 })
-      const waits = callEvent(tenant, 'waits')
-      for (let call = 0; call < 50; call += 1) {
-        await accept(store, tenant, [callEvent(tenant, `call ${call}`)], 1_000)
-      }
-      const { leases } = await claim(store, 1_000, 50)
-      for (const lease of leases) {
-        // Nothing that a database could store in fewer bytes.
-        await succeed(store, lease, 2_000, randomBytes(45_000).toString('base64'))
-      }
-      await accept(store, tenant, [waits], day - 1)
-      await accept(store, tenant, [callEvent(tenant, 'young')], day + 1_000)
-      const size = await opened.bytes()
-      const prune = async (before: number) => {
-        await walk(pruneDeliveries, before)
-        await walk(pruneEvents, before)
-        while (await prunePartitions(store, { before, limit: 20 }));
-        while (await giveSpaceBack(store, 50));
-      }
-
-      // The delivery that waits keeps its body, and with it the whole day.
-      await prune(day)
-      expect(await partitionDays(store.read)).toEqual([0, 1])
-      const [held] = (await claim(store, day, 1)).leases
-      expect(JSON.parse(held?.event.body ?? '')).toEqual(waits)
-      if (held !== undefined) await succeed(store, held, day)
-
-      await prune(day + 1)
-      expect(await partitionDays(store.read)).toEqual([1])
-      for (const filter of [{}, { numberKeys: [callerKey] }]) {
-        const { items } = await listEvents(store, tenant.account.id, filter, { limit: 10 })
-        expect(items).toHaveLength(1)
-      }
-      expect(await opened.bytes()).toBeLessThan(size / 4)
-    })
-
-    test('what was held for as long is given up, visibly', async () => {
-      const webhook = await makeWebhook(store, tenant)
-      await accept(store, tenant, [callEvent(tenant, 'a')], 1_000)
-      await setWebhookEnabled(store, tenant.account.id, webhook.id, false, 1_000)
-      await walk(pruneDeliveries, 4_000)
-      const [delivery] = (await listDeliveries(store, tenant.account.id, {}, { limit: 10 })).items
-      expect(delivery).toMatchObject({ state: 'exhausted', attempts: 0 })
-    })
-
-    test('a deleted webhook goes step by step', async () => {
-      const webhook = await makeWebhook(store, tenant)
-      for (const call of ['a', 'b', 'c']) await accept(store, tenant, [callEvent(tenant, call)])
-      const { leases } = await claim(store, 1_000, 1)
-      await deleteWebhook(store, tenant.account.id, webhook.id, 2_000)
-      expect((await claim(store, 3_000)).leases).toEqual([])
-      expect((await listDeliveries(store, tenant.account.id, {}, { limit: 10 })).items).toEqual([])
-      let steps = 0
-      while (await pruneDeletedWebhooks(store, 2)) steps += 1
-      expect(steps).toBe(2)
-      expect(await store.read.selectFrom('delivery').select('seq').execute()).toEqual([])
-      expect(await store.read.selectFrom('webhook').select('id').execute()).toEqual([])
-      // The request that was under way then comes to its end, and finds nothing to write.
-      for (const lease of leases) expect(await succeed(store, lease, 4_000)).toBe(false)
     })
   })
 }

@@ -48,6 +48,7 @@ async function createDeliveryTables(db: Kysely<unknown>, facts: DialectFacts): P
     .addColumn('claim_id', 'text')
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('finished_at', 'bigint')
+    .addColumn('given_up_because', 'text')
     .execute()
   // The claim looks for due first tries (turn 0), then for what comes later (turn 1).
   await sql`create index delivery_due on delivery (webhook_id, turn, due_at, seq)
