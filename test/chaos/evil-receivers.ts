@@ -58,8 +58,8 @@ export const evils = {
     error: 'timeout',
     asked: (socket) => forever(socket, 20, () => 'HTTP/1.1 103 Early Hints\r\n\r\n'),
   },
-  // The connection is there and nobody is at its other end: what a firewall leaves of one that it has forgotten.
-  'is gone without a word': { error: 'timeout', asked: (socket) => socket.pause() },
+  // A process that hangs behind a connection that stands. A machine that is gone: half-open.test.ts.
+  'stops reading': { error: 'timeout', asked: (socket) => socket.pause() },
   resets: { error: 'connection_lost', asked: (socket) => socket.resetAndDestroy() },
   'hangs up in the middle': {
     error: 'connection_lost',

@@ -6,14 +6,32 @@ import { allDelivered, newSecret } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls, checkWrittenCalls, explainRepeats } from '#test/chaos/account-for.ts'
 import { chance, effort } from '#test/chaos/chance.ts'
 import { peakMemoryMb, startWorld } from '#test/chaos/world.ts'
-import { writeCalls } from '#test/chaos/written-calls.ts'
+import { type Pace, writeCalls } from '#test/chaos/written-calls.ts'
+import { startPostgres } from '#test/support/postgres-server.ts'
 import { type ReceivedRequest, startReceiver } from '#test/support/receiver.ts'
 
-const kills = effort === 'long' ? 40 : 5
+const kills = effort === 'long' ? { sqlite: 40, postgres: 40 } : { sqlite: 5, postgres: 3 }
 
-test(`${kills} kills: nothing is lost, and each repetition has its reason`, async ({
+test(`SQLite, ${kills.sqlite} kills: nothing is lost, and each repetition has its reason`, async ({
   onTestFailed,
 }) => {
+  await killed(kills.sqlite, { atOnce: 4, everyMs: 20 }, {}, onTestFailed)
+}, 300_000)
+
+test(`PostgreSQL, ${kills.postgres} kills: nothing is lost, and each repetition has its reason`, async ({
+  onTestFailed,
+}) => {
+  await using server = await startPostgres()
+  const OFFHOOK_DATABASE = await server.createDatabase('chaos')
+  await killed(kills.postgres, { atOnce: 4, everyMs: 60 }, { OFFHOOK_DATABASE }, onTestFailed)
+}, 300_000)
+
+async function killed(
+  kills: number,
+  pace: Pace,
+  env: Readonly<Record<string, string>>,
+  onTestFailed: (tell: () => void) => void,
+): Promise<void> {
   const luck = chance('kills')
   await using parts = new AsyncDisposableStack()
   const secret = newSecret()
@@ -31,14 +49,17 @@ test(`${kills} kills: nothing is lost, and each repetition has its reason`, asyn
     return { status: 503 }
   })
   const world = parts.use(
-    await startWorld([
-      { url: steady.url, secret },
-      { url: moody.url, secret, retries: 10 },
-    ]),
+    await startWorld(
+      [
+        { url: steady.url, secret },
+        { url: moody.url, secret, retries: 10 },
+      ],
+      { env },
+    ),
   )
   const { offhook } = world
   onTestFailed(() => void process.stderr.write(`CHAOS_SEED=${luck.seed}\n${offhook.output()}\n`))
-  const writer = parts.use(writeCalls(world.cel, luck, { atOnce: 4, everyMs: 20 }))
+  const writer = parts.use(writeCalls(world.cel, luck, pace))
 
   const killedAt: number[] = []
   for (let i = 0; i < kills; i++) {
@@ -67,6 +88,6 @@ test(`${kills} kills: nothing is lost, and each repetition has its reason`, asyn
   expect(await peakMemoryMb(world)).toBeLessThan(400)
   const arrived = steady.requests.length + moody.requests.length
   process.stdout.write(
-    `chaos: ${kills} kills, ${calls} calls, ${arrived} requests, lost 0, repeated ${JSON.stringify(repeats)}, all over ${settled.toFixed(1)} s after the last\n`,
+    `chaos: ${env.OFFHOOK_DATABASE === undefined ? 'SQLite' : 'PostgreSQL'}, ${kills} kills, ${calls} calls, ${arrived} requests, lost 0, repeated ${JSON.stringify(repeats)}, all over ${settled.toFixed(1)} s after the last\n`,
   )
-}, 300_000)
+}

@@ -13,6 +13,8 @@ export interface OffhookOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Is its data folder, and stays; otherwise that is a new one, which goes. */
   readonly disk?: Disk
+  /** Where it runs on a network of its own. */
+  readonly island?: Island
   /** How long a start may take; 60 s unless told. */
   readonly startTimeoutMs?: number
 }
@@ -23,6 +25,13 @@ export interface Disk {
   /** Its place as this process sees it. */
   readonly outside: string
   readonly enter: readonly string[]
+}
+
+/** A network that only processes are on which `enter` begins. */
+export interface Island {
+  readonly enter: readonly string[]
+  /** Lets the test reach this port of 127.0.0.1 there by the same port here. */
+  readonly letIn: (port: number) => Promise<void>
 }
 
 export interface OffhookProcess extends AsyncDisposable {
@@ -51,10 +60,11 @@ interface Running {
 
 /** Starts Offhook and waits until it is ready. */
 export async function startOffhook(options: OffhookOptions = {}): Promise<OffhookProcess> {
-  const { disk } = options
+  const { disk, island } = options
   const dataFolder = disk?.outside ?? (await mkdtemp(join(tmpdir(), 'offhook-data-')))
   const port = await freeTcpPort()
   const url = `http://127.0.0.1:${port}`
+  await island?.letIn(port)
   const env = environment(disk?.inside ?? dataFolder, port, options.env ?? {})
   let running: Running | null = null
   let output = () => ''
@@ -66,7 +76,7 @@ export async function startOffhook(options: OffhookOptions = {}): Promise<Offhoo
 
   async function start(): Promise<void> {
     if (running !== null) throw new Error('Offhook is running already.')
-    running = run(disk?.enter ?? [], env)
+    running = run([...(island?.enter ?? []), ...(disk?.enter ?? [])], env)
     output = running.output
     await ready(url, running, options.startTimeoutMs ?? 60_000)
     wasKilled = false
