@@ -81,9 +81,7 @@ interface Source {
 async function create(database: Database, origins: readonly string[]): Promise<void> {
   await using engine = startChild<EngineHandlers>('engine-process.ts', import.meta.url)
   await engine.call('open', database)
-  // On PostgreSQL the leases of a dead node run out with the time of an attempt.
-  const settings = { timeout_seconds: 5 }
-  const webhooks = origins.map((origin) => ({ url: `${origin}/ok`, settings }))
+  const webhooks = origins.map((origin) => ({ url: `${origin}/ok` }))
   await engine.call('create', { webhooks })
   await engine.call('close', undefined)
 }

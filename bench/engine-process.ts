@@ -1,5 +1,5 @@
 /**
- * The engine as `server/app.ts` runs it, without PBX and API: store, deliverer, housekeeping. Events are made before the
+ * The engine as `server/app.ts` runs it, without PBX and API: store, node, deliverer, housekeeping. Events are made before the
  * clock starts and accepted as capture accepts them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,6 +18,7 @@ import { parseAddressRanges } from '#server/domain/address-policy.ts'
 import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
+import { openNode, type RunningNode } from '#server/pipeline/node.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { ensureAccount } from '#server/store/accounts.ts'
 import { openStore } from '#server/store/open-store.ts'
@@ -71,6 +72,7 @@ const batchSize = 60
 const maxInFlight = 256
 
 let store: Store | null = null
+let node: RunningNode | null = null
 let owners: readonly EventOwner[] = []
 let attempted = 0
 let freed = Promise.withResolvers<void>()
@@ -85,6 +87,14 @@ const say = (facts: object, message: string) =>
   process.stderr.write(`${message} ${inspect(facts, { depth: 4 })}\n`)
 // Leases that come back after a kill are no news here.
 const log = { info: () => undefined, warn: () => undefined, error: say }
+
+/** Registers too, so that what a killed engine had leased comes back as it does from a killed Offhook. */
+async function openDatabase(database: Database): Promise<Store> {
+  const opened = await openStore(database)
+  const identity = { home: database.url, host: 'bench', version: 'bench' }
+  node = await openNode({ store: opened, identity, log, now: Date.now })
+  return opened
+}
 
 /** The real sender; counts what is over, so that the source knows how much is under way. */
 function countingSender() {
@@ -172,7 +182,7 @@ async function createOne(
 
 const handlers = {
   async open(database: Database): Promise<void> {
-    store = await openStore(database)
+    store = await openDatabase(database)
   },
   /** On an open, empty database. */
   async create({ webhooks, perAccount = webhooks.length }: EngineSetup): Promise<void> {
@@ -185,7 +195,7 @@ const handlers = {
   },
   /** On a database that was created before. */
   async reopen(database: Database): Promise<void> {
-    store = await openStore(database)
+    store = await openDatabase(database)
     const rows = await store.read
       .selectFrom('service')
       .innerJoin('account', 'account.id', 'service.account_id')
@@ -227,6 +237,7 @@ const handlers = {
     loops = null
   },
   async close(): Promise<void> {
+    await node?.close()
     await opened().close()
     store = null
   },

@@ -37,16 +37,20 @@ async function runOne(bench: Bench, quick: boolean): Promise<BenchResult | Error
   }
 }
 
+/** One line of JSON; of a bench that failed its name and why. */
+function lineOf({ name }: Bench, result: BenchResult | Error): string {
+  return `${JSON.stringify(result instanceof Error ? { name, error: result.message } : result)}\n`
+}
+
 const { chosen, quick } = wanted()
 const results = new Map<Bench, BenchResult | Error>()
 for (const bench of chosen) {
   const result = await runOne(bench, quick)
   results.set(bench, result)
   // The table has no room for them.
-  if (chosen.length > 1) process.stderr.write(`${JSON.stringify(result)}\n`)
+  if (chosen.length > 1) process.stderr.write(lineOf(bench, result))
 }
-const [first] = results.values()
 if (results.size > 1) {
   process.stdout.write(tableOf(results))
   if (quick) process.stdout.write('--quick: smaller and shorter, see docs/benchmarks.md.\n')
-} else if (!(first instanceof Error)) process.stdout.write(`${JSON.stringify(first)}\n`)
+} else for (const [bench, result] of results) process.stdout.write(lineOf(bench, result))

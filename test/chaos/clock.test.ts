@@ -1,11 +1,12 @@
 /** Somebody sets the clock of the machine while calls go on and retries wait. */
 import { expect, test } from 'vitest'
+import { mostMemoryMb } from '#bench/memory.ts'
 import { checkArrived, endedCalls } from '#test/asterisk/arrivals.ts'
 import { allDelivered } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls, checkWrittenCalls, explainRepeats } from '#test/chaos/account-for.ts'
 import { chance } from '#test/chaos/chance.ts'
 import { startFakeClock } from '#test/chaos/fake-clock.ts'
-import { peakMemoryMb, startWorld } from '#test/chaos/world.ts'
+import { startWorld } from '#test/chaos/world.ts'
 import { writeCalls } from '#test/chaos/written-calls.ts'
 import { type ReceivedRequest, startReceiver } from '#test/support/receiver.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -77,7 +78,7 @@ test('an hour ahead, an hour back, two hours back, also over a restart: nothing 
     steady: { refused: 0, killed: 0 },
     moody: { refused: refused.size, killed: 0 },
   })
-  const memory = await peakMemoryMb(world)
+  const memory = await mostMemoryMb(offhook.pid())
   expect(memory).toBeLessThan(400)
   process.stdout.write(
     `chaos: 6 jumps of the clock, ${calls} calls, lost 0, repeated 0, peak ${memory.toFixed(0)} MB\n`,

@@ -1,11 +1,12 @@
 /** The disk of the database is full for a while, and Offhook is killed while it is. */
 import { expect, test } from 'vitest'
+import { mostMemoryMb } from '#bench/memory.ts'
 import { checkNothingLost, endedCalls } from '#test/asterisk/arrivals.ts'
 import { allDelivered, newSecret } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls, explainRepeats } from '#test/chaos/account-for.ts'
 import { chance } from '#test/chaos/chance.ts'
 import { startSmallDisk, whyNoSmallDisk } from '#test/chaos/small-disk.ts'
-import { peakMemoryMb, startWorld } from '#test/chaos/world.ts'
+import { startWorld } from '#test/chaos/world.ts'
 import { writeCalls } from '#test/chaos/written-calls.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -38,7 +39,7 @@ test.skipIf(impossible !== null)(
     await disk.fill()
     const again = writer.ended()
     await waitUntil(() => writer.ended() >= again + 20, { what: '20 calls are written' })
-    const memoryThen = await peakMemoryMb(world)
+    const memoryThen = await mostMemoryMb(offhook.pid())
     await offhook.kill()
     const killedAt = performance.now()
     await disk.empty()
@@ -51,7 +52,7 @@ test.skipIf(impossible !== null)(
     await checkNothingLost({ offhook, receiver })
     const repeats = await explainRepeats(world, receiver.requests, [killedAt])
     // Of the process that was killed, and of the one after it.
-    const memory = Math.max(memoryThen, await peakMemoryMb(world))
+    const memory = Math.max(memoryThen, await mostMemoryMb(offhook.pid()))
     expect(memory).toBeLessThan(400)
     process.stdout.write(
       `chaos: two full disks, ${calls} calls, lost 0, repeated by the kill ${repeats.killed}, peak ${memory.toFixed(0)} MB\n`,

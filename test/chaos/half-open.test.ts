@@ -1,6 +1,7 @@
 /** The machine of some receivers is gone from one packet to the next, and nobody tells: connections are half open. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { mostMemoryMb } from '#bench/memory.ts'
 import type { Attempt, Delivery } from '#contracts/delivery.ts'
 import type { Page } from '#contracts/page.ts'
 import { endedCalls } from '#test/asterisk/arrivals.ts'
@@ -9,7 +10,7 @@ import { checkOrderedCalls, explainRepeats } from '#test/chaos/account-for.ts'
 import { chance, effort } from '#test/chaos/chance.ts'
 import { type FarHost, startFarHost, whyNoFarHost } from '#test/chaos/far-host.ts'
 import type { FarReceiver } from '#test/chaos/far-receiver.ts'
-import { peakMemoryMb, startWorld, type World } from '#test/chaos/world.ts'
+import { startWorld, type World } from '#test/chaos/world.ts'
 import { writeCalls } from '#test/chaos/written-calls.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -99,7 +100,7 @@ test.skipIf(impossible !== null)(
     const failed = (await offhook.api<Page<Attempt>>('GET', `/attempts?${query}`)).items
     const repeated = arrived.filter((id, i) => arrived.indexOf(id) < i)
     expect(failed.map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(repeated))
-    const memory = await peakMemoryMb(world)
+    const memory = await mostMemoryMb(offhook.pid())
     expect(memory).toBeLessThan(400)
     process.stdout.write(
       `chaos: a machine vanished, ${calls} calls, lost 0, repeated to it ${repeated.length}, peak ${memory.toFixed(0)} MB\n`,

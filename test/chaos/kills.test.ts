@@ -1,11 +1,12 @@
 /** kill -9 at any moment, again and again, while calls go on and one receiver refuses what it feels like. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { mostMemoryMb } from '#bench/memory.ts'
 import { checkNothingLost, endedCalls } from '#test/asterisk/arrivals.ts'
 import { allDelivered, newSecret } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls, checkWrittenCalls, explainRepeats } from '#test/chaos/account-for.ts'
 import { chance, effort } from '#test/chaos/chance.ts'
-import { peakMemoryMb, startWorld } from '#test/chaos/world.ts'
+import { startWorld } from '#test/chaos/world.ts'
 import { type Pace, writeCalls } from '#test/chaos/written-calls.ts'
 import { startPostgres } from '#test/support/postgres-server.ts'
 import { type ReceivedRequest, startReceiver } from '#test/support/receiver.ts'
@@ -85,7 +86,7 @@ async function killed(
     moody: await explainRepeats(world, moody.requests, killedAt, isRefused),
   }
   expect(repeats.moody.refused + repeats.moody.killed).toBeGreaterThanOrEqual(refused.size)
-  expect(await peakMemoryMb(world)).toBeLessThan(400)
+  expect(await mostMemoryMb(offhook.pid())).toBeLessThan(400)
   const arrived = steady.requests.length + moody.requests.length
   process.stdout.write(
     `chaos: ${env.OFFHOOK_DATABASE === undefined ? 'SQLite' : 'PostgreSQL'}, ${kills} kills, ${calls} calls, ${arrived} requests, lost 0, repeated ${JSON.stringify(repeats)}, all over ${settled.toFixed(1)} s after the last\n`,

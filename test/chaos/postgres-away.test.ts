@@ -1,10 +1,11 @@
 /** PostgreSQL is restarted, killed and held up while calls go on: nothing is lost, and no restart of ours is needed. */
 import { expect, test } from 'vitest'
+import { mostMemoryMb } from '#bench/memory.ts'
 import { checkNothingLost, endedCalls } from '#test/asterisk/arrivals.ts'
 import { allDelivered, newSecret } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls } from '#test/chaos/account-for.ts'
 import { chance, effort } from '#test/chaos/chance.ts'
-import { peakMemoryMb, startWorld } from '#test/chaos/world.ts'
+import { startWorld } from '#test/chaos/world.ts'
 import { writeCalls } from '#test/chaos/written-calls.ts'
 import { type PostgresServer, startPostgres } from '#test/support/postgres-server.ts'
 import { type ReceivedRequest, startReceiver } from '#test/support/receiver.ts'
@@ -66,7 +67,7 @@ test(`PostgreSQL restarted, killed and paused, ${rounds} times each`, async ({ o
   await checkNothingLost({ offhook, receiver })
   const repeated = explained(receiver.requests, past)
   expect(offhook.pid()).toBe(pid)
-  const memory = await peakMemoryMb(world)
+  const memory = await mostMemoryMb(offhook.pid())
   expect(memory).toBeLessThan(400)
   process.stdout.write(
     `chaos: PostgreSQL away ${past.length} times, ${calls} calls, lost 0, repeated ${repeated}, peak ${memory.toFixed(0)} MB\n`,

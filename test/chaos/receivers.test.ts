@@ -1,5 +1,6 @@
 /** Every bad receiver there is beside a good one: the good one must not notice. */
 import { expect, test } from 'vitest'
+import { mostMemoryMb } from '#bench/memory.ts'
 import type { Attempt, Delivery } from '#contracts/delivery.ts'
 import type { Page } from '#contracts/page.ts'
 import { endedCalls } from '#test/asterisk/arrivals.ts'
@@ -7,7 +8,7 @@ import { newSecret } from '#test/asterisk/stack.ts'
 import { checkOrderedCalls, explainRepeats } from '#test/chaos/account-for.ts'
 import { chance, effort } from '#test/chaos/chance.ts'
 import { evils, startEvil } from '#test/chaos/evil-receivers.ts'
-import { peakMemoryMb, startWorld, type World } from '#test/chaos/world.ts'
+import { startWorld, type World } from '#test/chaos/world.ts'
 import { writeCalls } from '#test/chaos/written-calls.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -52,7 +53,7 @@ test('bad receivers: each is called what it is, and the good one hears all in ti
     expect({ name, error: attempt.error }).toEqual({ name, error })
     expect(connections()).toBeGreaterThan(0)
   }
-  const memory = await peakMemoryMb(world)
+  const memory = await mostMemoryMb(offhook.pid())
   expect(memory).toBeLessThan(400)
   process.stdout.write(
     `chaos: ${bad.length} bad receivers, ${calls} calls, lost 0, peak ${memory.toFixed(0)} MB\n`,

@@ -1,5 +1,5 @@
 /** What the tests of this folder do their harm to: a real `offhook start` that reads a growing CEL file. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CreatedWebhook } from '#contracts/api.ts'
@@ -62,12 +62,4 @@ export async function startWorld(
   )
   const opened = parts.move()
   return { offhook, webhooks, cel, [Symbol.asyncDispose]: () => opened.disposeAsync() }
-}
-
-/** The most memory that the process has had resident since its start, in MB. */
-export async function peakMemoryMb({ offhook }: Pick<World, 'offhook'>): Promise<number> {
-  const status = await readFile(`/proc/${offhook.pid()}/status`, 'utf8')
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
-  if (kilobytes === undefined) throw new Error('The kernel tells no VmHWM.')
-  return Number(kilobytes) / 1024
 }

@@ -1,6 +1,6 @@
 /**
  * A real PostgreSQL of its own in a temporary folder, from the npm package with its binaries: nothing has to be
- * installed. `fsync` is on, as in production.
+ * installed. `fsync` is on, as in production. It ends with this process, whatever that dies of.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,6 +15,8 @@ import { waitUntilOrEnd } from '#test/support/wait-until.ts'
 export interface PostgresServer extends AsyncDisposable {
   /** `postgres://…` of that database. */
   readonly url: (database: string) => string
+  /** Of the server; undefined while it does not run. */
+  readonly pid: () => number | undefined
   /** Makes an empty database and gives its URL. */
   readonly createDatabase: (name: string) => Promise<string>
   readonly dropDatabase: (name: string) => Promise<void>
@@ -58,6 +60,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   async function start(): Promise<void> {
     const started = run(binaries, data, port)
     child = started.child
+    endWithUs(child, folder)
     await waitUntilOrEnd(() => answers(url('postgres')), once(child, 'exit'), {
       what: `PostgreSQL answers: ${started.output()}`,
       timeoutMs: 30_000,
@@ -85,6 +88,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   await start()
   return {
     url,
+    pid: () => child?.pid,
     start,
     stop: () => end('SIGINT'),
     kill: () => end('SIGKILL'),
@@ -183,6 +187,19 @@ function run({ postgres, user }: Binaries, data: string, port: number) {
     output = (output + chunk).slice(-5_000)
   })
   return { child, output: () => output }
+}
+
+/** Reads until this process is gone, which closes the pipe: then it ends the server and removes its folder. */
+const survivor = `cat > /dev/null; kill -CONT "$0"; kill -QUIT "$0"
+while kill -0 "$0"; do sleep 0.1; done; rm -rf "$1"`
+
+function endWithUs(server: ChildProcess, folder: string): void {
+  const watching = spawn('sh', ['-c', survivor, String(server.pid), folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  watching.unref()
+  server.once('exit', () => watching.kill('SIGKILL'))
 }
 
 async function answers(url: string): Promise<boolean> {
