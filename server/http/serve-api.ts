@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { createExports } from '#server/http/export.ts'
-import { oneAtATime } from '#server/http/one-at-a-time.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
@@ -49,7 +48,6 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
     agentOf: async (request) => await agentOf(deps.store, request),
     now: deps.now,
     idempotencyKeys: deps.idempotencyKeys,
-    inTurn: oneAtATime(),
     exports: createExports(log),
   }
   // Before the server waits for requests under way: an export could last for hours.

@@ -28,7 +28,6 @@ export interface Serving {
   /** Epoch ms. */
   readonly now: () => number
   readonly idempotencyKeys: IdempotencyKeys
-  readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
   readonly exports: Exports
 }
 
@@ -134,30 +133,41 @@ const textOf = <R extends Route>(route: R, answer: Answer<R>): string =>
   given(route.answer) ? JSON.stringify(route.answer.parse(answer)) : ''
 
 /**
- * Serves one route: parsing, `If-Match`, ETag, reply. The handler sees parsed input only, and what it returns is cut
- * to what the contract promises.
- * A route that changes an object gives `current`, which reads the object that `If-Match` speaks of.
+ * Serves one route: parsing, ETag, reply. The handler sees parsed input only, and what it returns is cut to what the
+ * contract promises.
  */
 export function serve<R extends Route & { readonly idempotent: false }>(
   serving: Serving,
   route: R,
   handler: (input: Input<R>) => Promise<Answer<R>>,
-  current?: (input: Input<R>) => Promise<unknown>,
 ): void {
-  const answer = async (input: Input<R>) => textOf(route, await handler(input))
-  const unlessChanged = async (input: Input<R>, ifMatch: string | undefined) => {
-    if (ifMatch === undefined || current === undefined) return
-    const etag = etagOf(route.versionOf?.parse(await current(input)))
-    if (!listsEtag(ifMatch, etag)) throw new ProblemError('precondition_failed')
-  }
+  register(serving, route, async (request, reply, input) =>
+    send(request, reply, route, textOf(route, await handler(input))),
+  )
+}
+
+/**
+ * Called by a change within its transaction, with the object as it is, locked: throws `precondition_failed` where
+ * `If-Match` speaks of another. Without `If-Match` it does nothing.
+ */
+export type Unchanged<R extends Route> = (
+  present: Readonlys<z.input<NonNullable<R['versionOf']>>> | null,
+) => void
+
+/** Serves a route that changes an object and heeds `If-Match`. */
+export function serveChange<R extends Route & { readonly idempotent: false }>(
+  serving: Serving,
+  route: R,
+  handler: (input: Input<R>, unchanged: Unchanged<R>) => Promise<Answer<R>>,
+): void {
   register(serving, route, async (request, reply, input) => {
-    if (current === undefined) return send(request, reply, route, await answer(input))
-    const object = `${input.caller.id} ${JSON.stringify(input.params)}`
-    const body = await serving.inTurn(object, async () => {
-      await unlessChanged(input, header(request, 'if-match'))
-      return await answer(input)
+    const ifMatch = header(request, 'if-match')
+    const answer = await handler(input, (present) => {
+      if (ifMatch === undefined) return
+      const etag = present === null ? null : etagOf(route.versionOf?.parse(present))
+      if (etag === null || !listsEtag(ifMatch, etag)) throw new ProblemError('precondition_failed')
     })
-    return send(request, reply, route, body)
+    return send(request, reply, route, textOf(route, answer))
   })
 }
 

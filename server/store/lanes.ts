@@ -4,7 +4,7 @@
  * The order of locks, where many transactions write at once (of two that take the same in different order, one is
  * undone after a second of waiting):
  *
- *   ownerships ── lanes, by id ── deliveries ── webhooks ── the account
+ *   a service ── ownerships ── lanes, by id ── deliveries ── webhooks ── the account
  *
  * Whoever changes a delivery has its lane before it. Only `prune.ts` removes deliveries without: it passes over those
  * that somebody has. A webhook that is disabled by its receiver's answer tells it in the same transaction, and so takes the

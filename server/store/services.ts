@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type { PbxConnection, Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
 import {
@@ -12,7 +12,15 @@ import { type Account, touchMatching } from '#server/store/accounts.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
-import { type Db, nothingMore, type Store, type Within } from '#server/store/store.ts'
+import {
+  type Check,
+  type Db,
+  nothingMore,
+  type Store,
+  type Trx,
+  unchecked,
+  type Within,
+} from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
 import { removeWebhooksOfService } from '#server/store/webhooks.ts'
 
@@ -104,6 +112,19 @@ async function findRow(db: Db, accountId: string, uuid: string): Promise<Row | n
   return row ?? null
 }
 
+/** The service as it is, for this transaction alone to change. */
+async function lockRow(
+  trx: Trx,
+  { facts }: Pick<Store, 'facts'>,
+  accountId: string,
+  uuid: string,
+): Promise<Row | null> {
+  await sql`
+    select uuid from service
+    where account_id = ${accountId} and uuid = ${uuid} ${facts.awaitRows('service')}`.execute(trx)
+  return await findRow(trx, accountId, uuid)
+}
+
 export async function getService(
   store: Store,
   accountId: string,
@@ -148,10 +169,12 @@ export async function changeService(
   uuid: string,
   change: ServiceChange,
   now: number,
+  check: Check<Service> = unchecked,
 ): Promise<Service | null> {
   return await store.write.transaction().execute(async (trx) => {
-    const row = await findRow(trx, accountId, uuid)
+    const row = await lockRow(trx, store, accountId, uuid)
     if (row === null) return null
+    check(serviceOf(row))
     const name = change.name ?? row.name
     await refuseTakenName(trx, accountId, name, uuid)
     const changed = await trx
@@ -194,14 +217,17 @@ export async function deleteService(
   accountId: string,
   uuid: string,
   now: number,
+  check: Check<Service> = unchecked,
 ): Promise<boolean> {
   return await store.write.transaction().execute(async (trx) => {
-    const row = await findRow(trx, accountId, uuid)
+    const row = await lockRow(trx, store, accountId, uuid)
     if (row === null) return false
+    check(serviceOf(row))
+    // Before the lanes of its webhooks, as whoever commits what was captured.
+    await trx.deleteFrom('ownership').where('service_uuid', '=', uuid).execute()
     await removeWebhooksOfService(trx, store.facts, accountId, uuid, now)
     await trx.deleteFrom('open_call').where('service_uuid', '=', uuid).execute()
     await trx.deleteFrom('capture').where('service_uuid', '=', uuid).execute()
-    await trx.deleteFrom('ownership').where('service_uuid', '=', uuid).execute()
     await trx.deleteFrom('service').where('uuid', '=', uuid).execute()
     await touchMatching(trx, accountId)
     return true
@@ -230,7 +256,7 @@ export async function changePbxDocument(
   now: number,
 ): Promise<boolean> {
   return await store.write.transaction().execute(async (trx) => {
-    const row = await findRow(trx, accountId, uuid)
+    const row = await lockRow(trx, store, accountId, uuid)
     if (row === null) return false
     const json = change(openDocument(store.secrets, row))
     await trx

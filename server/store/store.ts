@@ -54,3 +54,8 @@ export type Db = Kysely<Tables>
 export type Within<T> = (trx: Db, made: T) => Promise<void>
 
 export const nothingMore = async (): Promise<void> => undefined
+
+/** Looks at an object as it is, within the transaction that is about to change it; throws to leave it as it is. */
+export type Check<T> = (present: T) => void
+
+export const unchecked = (): void => undefined

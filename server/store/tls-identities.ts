@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ClientCertificateDraft } from '#contracts/tls.ts'
 import { touchMatching } from '#server/store/accounts.ts'
-import type { Store } from '#server/store/store.ts'
+import { type Check, type Store, unchecked } from '#server/store/store.ts'
 
 export interface StoredIdentity {
   /** Certificates (PEM) of authorities to trust beside the usual ones. */
@@ -39,8 +39,17 @@ export async function putAuthorities(
   store: Store,
   accountId: string,
   certificates: string | null,
+  check: Check<string | null> = unchecked,
 ): Promise<void> {
   await store.write.transaction().execute(async (trx) => {
+    // Locks the account too.
+    await touchMatching(trx, accountId)
+    const present = await trx
+      .selectFrom('account')
+      .select('authorities')
+      .where('id', '=', accountId)
+      .executeTakeFirstOrThrow()
+    check(present.authorities)
     await trx
       .updateTable('account')
       .set({
@@ -49,7 +58,6 @@ export async function putAuthorities(
       })
       .where('id', '=', accountId)
       .execute()
-    await touchMatching(trx, accountId)
   })
 }
 

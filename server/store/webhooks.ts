@@ -18,7 +18,15 @@ import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
-import { type Db, nothingMore, type Store, type Trx, type Within } from '#server/store/store.ts'
+import {
+  type Check,
+  type Db,
+  nothingMore,
+  type Store,
+  type Trx,
+  unchecked,
+  type Within,
+} from '#server/store/store.ts'
 
 type Row = Selectable<Tables['webhook']>
 /** The lane holds the settings that the claim must see beside its counters, and what the receiver did lately. */
@@ -211,10 +219,12 @@ export async function changeWebhook(
   id: string,
   change: WebhookChange,
   now: number,
+  check: Check<Webhook> = unchecked,
 ): Promise<Webhook | null> {
   const changed = await store.write.transaction().execute(async (trx) => {
     const row = await lockRow(trx, accountId, id)
     if (row === null) return null
+    check(webhookOf(row))
     const columns = columnsAfter(store.secrets, row, change)
     await trx
       .updateTable('webhook')
@@ -287,8 +297,9 @@ export async function setWebhookEnabled(
   id: string,
   enabled: boolean,
   now: number,
+  check: Check<Webhook> = unchecked,
 ): Promise<Webhook | null> {
-  return await changeWebhook(store, accountId, id, { enabled }, now)
+  return await changeWebhook(store, accountId, id, { enabled }, now, check)
 }
 
 /**
@@ -328,9 +339,12 @@ export async function deleteWebhook(
   accountId: string,
   id: string,
   now: number,
+  check: Check<Webhook> = unchecked,
 ): Promise<boolean> {
   return await store.write.transaction().execute(async (trx) => {
-    if ((await lockRow(trx, accountId, id)) === null) return false
+    const row = await lockRow(trx, accountId, id)
+    if (row === null) return false
+    check(webhookOf(row))
     await remove(trx, store.facts, [id], now)
     await touchMatching(trx, accountId)
     return true

@@ -17,7 +17,7 @@ import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
-import { openStore } from '#server/store/open-store.ts'
+import { openStore, type StoreOptions } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
 import { type DnsReply, startDnsServer } from '#test/support/dns-server.ts'
 import { loopbackPolicy } from '#test/support/sending.ts'
@@ -92,14 +92,13 @@ function meaningOf(name: string): DnsReply {
   return name.endsWith('.example') ? { addresses: ['93.184.215.14'] } : {}
 }
 
-/** The real API on a free port over a real database in a temporary folder. */
-export async function startApi(): Promise<Api> {
+/** The real API on a free port over a real database: that one, or one in a temporary folder. */
+export async function startApi(database?: StoreOptions): Promise<Api> {
   await using parts = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'offhook-api-'))
   parts.defer(async () => await rm(folder, { recursive: true, force: true }))
-  const store = parts.adopt(await openStore({ url: `sqlite:${join(folder, 'offhook.db')}` }), (s) =>
-    s.close(),
-  )
+  const url = `sqlite:${join(folder, 'offhook.db')}`
+  const store = parts.adopt(await openStore(database ?? { url }), (s) => s.close())
   const dns = parts.use(await startDnsServer(meaningOf))
   const resolver = createNameResolver({ servers: [dns.address] })
   const sender = parts.adopt(createSender({ resolver, policy: loopbackPolicy }), (s) => s.close())
@@ -135,12 +134,12 @@ export async function startApi(): Promise<Api> {
     (s) => s.close(),
   )
   await server.listen({ host: '127.0.0.1', port: 0 })
-  const url = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`
-  const anna = await clientOf(store, url, 'anna')
-  const bert = await clientOf(store, url, 'bert')
+  const address = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`
+  const anna = await clientOf(store, address, 'anna')
+  const bert = await clientOf(store, address, 'bert')
   const opened = parts.move()
   return {
-    url,
+    url: address,
     store,
     anna,
     bert,

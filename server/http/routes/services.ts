@@ -6,7 +6,7 @@ import { hideDocumentSecrets, restoreDocumentSecrets } from '#server/domain/hidd
 import { isoOf } from '#server/domain/times.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Caller, type Serving, serve, serveCreation } from '#server/http/serve.ts'
+import { type Caller, type Serving, serve, serveChange, serveCreation } from '#server/http/serve.ts'
 import { beginCapture } from '#server/store/captures.ts'
 import {
   changePbxDocument,
@@ -81,29 +81,21 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
     return { ...page, items: page.items.map(shown) }
   })
   serve(serving, api.getService, async (input) => shown(await read(input)))
-  serve(
-    serving,
-    api.changeService,
-    async ({ caller, params, body }) => {
-      const service = found(await changeService(store, caller.id, params.uuid, body, now()))
-      servicesChanged(service.uuid)
-      return shown(service)
-    },
-    read,
-  )
-  serve(
-    serving,
-    api.deleteService,
-    async ({ caller, params }) => {
-      await read({ caller, params })
-      await deps.serviceLeaves(params.uuid)
-      if (!(await deleteService(store, caller.id, params.uuid, now())))
-        throw new ProblemError('not_found')
-      servicesChanged(params.uuid)
-      return undefined
-    },
-    read,
-  )
+  serveChange(serving, api.changeService, async ({ caller, params, body }, unchanged) => {
+    const changed = await changeService(store, caller.id, params.uuid, body, now(), unchanged)
+    const service = found(changed)
+    servicesChanged(service.uuid)
+    return shown(service)
+  })
+  serveChange(serving, api.deleteService, async ({ caller, params }, unchanged) => {
+    // Its PBX is not to be stopped for nothing; whether it is gone is decided below.
+    unchanged(await read({ caller, params }))
+    await deps.serviceLeaves(params.uuid)
+    if (!(await deleteService(store, caller.id, params.uuid, now(), unchanged)))
+      throw new ProblemError('not_found')
+    servicesChanged(params.uuid)
+    return undefined
+  })
   serve(serving, api.placeTestCall, async (input) => {
     const { uuid } = await read(input)
     if (!(await deps.placeTestCall(uuid, input.body))) throw new ProblemError('no_test_calls')
@@ -121,18 +113,16 @@ function servePbxDocuments(serving: Serving, deps: RouteDeps): void {
     return hideDocumentSecrets(stored(text))
   }
   serve(serving, api.getPbxDocument, read)
-  serve(
-    serving,
-    api.putPbxDocument,
-    async ({ caller, params, body }) => {
-      const { connection } = found(await getService(store, caller.id, params.uuid))
-      if (connection.kind !== 'asterisk_managed') throw new ProblemError('not_managed')
-      const complete = (before: string | null) =>
-        JSON.stringify(restoreDocumentSecrets(body, before === null ? null : stored(before)))
-      await changePbxDocument(store, caller.id, params.uuid, complete, now())
-      servicesChanged(params.uuid)
-      return hideDocumentSecrets(body)
-    },
-    read,
-  )
+  serveChange(serving, api.putPbxDocument, async ({ caller, params, body }, unchanged) => {
+    const { connection } = found(await getService(store, caller.id, params.uuid))
+    if (connection.kind !== 'asterisk_managed') throw new ProblemError('not_managed')
+    const complete = (text: string | null) => {
+      const before = text === null ? null : stored(text)
+      unchanged(before && hideDocumentSecrets(before))
+      return JSON.stringify(restoreDocumentSecrets(body, before))
+    }
+    await changePbxDocument(store, caller.id, params.uuid, complete, now())
+    servicesChanged(params.uuid)
+    return hideDocumentSecrets(body)
+  })
 }

@@ -2,7 +2,7 @@ import { api } from '#contracts/api.ts'
 import { CertificateError, readCertificates, readKeyPair } from '#server/domain/certificates.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Caller, type Serving, serve } from '#server/http/serve.ts'
+import { type Caller, type Serving, serve, serveChange } from '#server/http/serve.ts'
 import {
   getAuthorities,
   getClientCertificate,
@@ -63,15 +63,12 @@ function serveAuthorities(serving: Serving, { store, now }: RouteDeps): void {
     answer(await getAuthorities(store, caller.id), 0)
 
   serve(serving, api.getAuthorities, read)
-  serve(
-    serving,
-    api.putAuthorities,
-    async ({ caller, body }) => {
-      const fields = { certificate: 'certificates', key: 'certificates' }
-      const authorities = parsed(fields, () => answer(body.certificates, now()))
-      await putAuthorities(store, caller.id, body.certificates)
-      return authorities
-    },
-    read,
-  )
+  serveChange(serving, api.putAuthorities, async ({ caller, body }, unchanged) => {
+    const fields = { certificate: 'certificates', key: 'certificates' }
+    const authorities = parsed(fields, () => answer(body.certificates, now()))
+    await putAuthorities(store, caller.id, body.certificates, (present) =>
+      unchanged(answer(present, 0)),
+    )
+    return authorities
+  })
 }

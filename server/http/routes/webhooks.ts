@@ -1,7 +1,7 @@
 import { api } from '#contracts/api.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Caller, type Serving, serve, serveCreation } from '#server/http/serve.ts'
+import { type Serving, serve, serveChange, serveCreation } from '#server/http/serve.ts'
 import { getService } from '#server/store/services.ts'
 import {
   changeWebhook,
@@ -11,11 +11,6 @@ import {
   listWebhooks,
   setWebhookEnabled,
 } from '#server/store/webhooks.ts'
-
-interface OfWebhook {
-  readonly caller: Caller
-  readonly params: { readonly id: string }
-}
 
 /** A webhook may name a service of its own account only; another's does not exist for it. */
 async function checkService(
@@ -42,14 +37,6 @@ async function checkUrl({ whyForbidden }: RouteDeps, url: string | undefined) {
 
 export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
   const { store, now } = deps
-  const read = async ({ caller, params }: OfWebhook) =>
-    found(await getWebhook(store, caller.id, params.id))
-  const setEnabled = (enabled: boolean) => {
-    return async ({ caller, params }: OfWebhook) => {
-      return found(await setWebhookEnabled(store, caller.id, params.id, enabled, now()))
-    }
-  }
-
   serveCreation(serving, api.createWebhook, async ({ caller, body }, remember) => {
     await checkService(deps, caller.id, body.service_uuid)
     await checkUrl(deps, body.url)
@@ -59,27 +46,23 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
     const { service_uuid, trigger, ...page } = query
     return await listWebhooks(store, caller.id, { serviceUuid: service_uuid, trigger }, page)
   })
-  serve(serving, api.getWebhook, read)
-  serve(
-    serving,
-    api.changeWebhook,
-    async ({ caller, params, body }) => {
-      await checkService(deps, caller.id, body.service_uuid)
-      await checkUrl(deps, body.url)
-      return found(await changeWebhook(store, caller.id, params.id, body, now()))
-    },
-    read,
+  serve(serving, api.getWebhook, async ({ caller, params }) =>
+    found(await getWebhook(store, caller.id, params.id)),
   )
-  serve(
-    serving,
-    api.deleteWebhook,
-    async ({ caller, params }) => {
-      if (!(await deleteWebhook(store, caller.id, params.id, now())))
-        throw new ProblemError('not_found')
-      return undefined
-    },
-    read,
+  serveChange(serving, api.changeWebhook, async ({ caller, params, body }, unchanged) => {
+    await checkService(deps, caller.id, body.service_uuid)
+    await checkUrl(deps, body.url)
+    return found(await changeWebhook(store, caller.id, params.id, body, now(), unchanged))
+  })
+  serveChange(serving, api.deleteWebhook, async ({ caller, params }, unchanged) => {
+    if (!(await deleteWebhook(store, caller.id, params.id, now(), unchanged)))
+      throw new ProblemError('not_found')
+    return undefined
+  })
+  serveChange(serving, api.enableWebhook, async ({ caller, params }, unchanged) =>
+    found(await setWebhookEnabled(store, caller.id, params.id, true, now(), unchanged)),
   )
-  serve(serving, api.enableWebhook, setEnabled(true), read)
-  serve(serving, api.disableWebhook, setEnabled(false), read)
+  serveChange(serving, api.disableWebhook, async ({ caller, params }, unchanged) =>
+    found(await setWebhookEnabled(store, caller.id, params.id, false, now(), unchanged)),
+  )
 }
