@@ -7,17 +7,13 @@ import type { Batch } from '#server/store/batch.ts'
 import { insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
 import { lockLanes } from '#server/store/lanes.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
-import {
-  type Handover,
-  insertDeliveries,
-  type Lead,
-  type NewDelivery,
-} from '#server/store/new-deliveries.ts'
+import { insertDeliveries, type NewDelivery, nothingLeased } from '#server/store/new-deliveries.ts'
 import { type Fence, holdFences } from '#server/store/ownerships.ts'
 import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
+import { together } from '#server/store/together.ts'
 
 /** What one caller wants committed: all of it or nothing. */
 export interface Acceptance {
@@ -108,12 +104,6 @@ interface NewBody {
   readonly body: string
 }
 
-/** What came of acceptances, in their order, and the deliveries among it that were leased at once. */
-export interface AcceptedTogether {
-  readonly accepted: readonly Accepted[]
-  readonly handovers: readonly Handover[]
-}
-
 /** A part of another transaction; its deliveries wait to be claimed. */
 export async function acceptInto(
   trx: Trx,
@@ -122,24 +112,35 @@ export async function acceptInto(
 ): Promise<readonly Accepted[]> {
   const accepts = acceptances.map(newAcceptance)
   const fired = await fireAll(trx, context, accepts)
-  await holdFences(trx, context.facts, accepts)
-  await lockLanes(trx, context.facts, lanesOf(fired))
-  const { accepted } = await acceptNew(trx, context, accepts, fired, null)
-  return accepted
+  const [, , numbers] = await together(
+    holdFences(trx, context.facts, accepts),
+    lockLanes(trx, context.facts, lanesOf(fired)),
+    insertEvents(trx, context, accepts),
+  )
+  const made = rowsOf(accepts, fired, numbers)
+  await together(
+    insertParts(trx, context, made),
+    insertDeliveries(trx, context, nothingLeased(made.deliveries)),
+    storeCaptures(trx, context, accepts),
+  )
+  return made.accepted
 }
 
-/**
- * The transaction of `acceptEvents`, after its fences and the lanes of what is fired were locked. `lead`: what may be
- * leased at once; null: nothing.
- */
-export async function acceptNew(
-  trx: Trx,
-  context: ProcedureContext,
+/** What new events bring into the tables beside themselves. */
+export interface NewRows {
+  /** In the order of the acceptances. */
+  readonly accepted: readonly Accepted[]
+  readonly bodies: readonly NewBody[]
+  readonly calls: readonly NewCall[]
+  readonly deliveries: readonly NewDelivery[]
+}
+
+/** `numbers`: those of the events that are new, by their id. */
+export function rowsOf(
   acceptances: readonly NewAcceptance[],
   fired: Fired,
-  lead: Lead | null,
-): Promise<AcceptedTogether> {
-  const numbers = await insertEvents(trx, context, acceptances)
+  numbers: Map<string, number>,
+): NewRows {
   const deliveries: NewDelivery[] = []
   const bodies: NewBody[] = []
   const calls: NewCall[] = []
@@ -167,12 +168,21 @@ export async function acceptNew(
       deliveries: deliveries.length - before.deliveries,
     }
   })
-  if (bodies.length > 0) await insertBodies(trx, context, bodies)
-  await insertCallNumbers(trx, context, calls)
-  const handovers =
-    deliveries.length > 0 ? await insertDeliveries(trx, context, deliveries, lead) : []
-  await storeCaptures(trx, context, acceptances)
-  return { accepted, handovers }
+  return { accepted, bodies, calls, deliveries }
+}
+
+/** Bodies, and what calls are found by; the day's tables before either. */
+export async function insertParts(
+  trx: Trx,
+  context: ProcedureContext,
+  { bodies, calls }: NewRows,
+): Promise<void> {
+  for (const day of new Set(bodies.map((body) => body.day))) {
+    if (context.days.has(day)) continue
+    await makePartitions(trx, context.facts, day)
+    context.days.add(day)
+  }
+  await together(insertBodies(trx, context, bodies), insertCallNumbers(trx, context, calls))
 }
 
 /** For each acceptance, for each of its events: the webhooks that it fires. */
@@ -189,9 +199,11 @@ export async function fireAll(
   { matching: cache }: ProcedureContext,
   acceptances: readonly NewAcceptance[],
 ): Promise<Fired> {
+  const accounts = [...new Set(acceptances.map(({ accountId }) => accountId))]
+  const known = await together(...accounts.map((id) => matchingOf(trx, cache, id)))
   const fired: (readonly StoredMatching[])[][] = []
   for (const { accountId, serviceUuid, events } of acceptances) {
-    const matching = await matchingOf(trx, cache, accountId)
+    const matching = known[accounts.indexOf(accountId)] ?? null
     if (matching === null || (serviceUuid !== null && !matching.services.has(serviceUuid))) {
       throw new StoreError('service_gone', `The service ${serviceUuid ?? accountId} was deleted.`)
     }
@@ -227,7 +239,7 @@ const insertEvent: Batch = {
 }
 
 /** Inserts those that are new and returns their numbers by event id. */
-async function insertEvents(
+export async function insertEvents(
   trx: Trx,
   { batch }: ProcedureContext,
   acceptances: readonly NewAcceptance[],
@@ -257,20 +269,16 @@ const insertBody = (day: number): Batch => ({
 
 async function insertBodies(
   trx: Trx,
-  { facts, days, batch }: ProcedureContext,
+  { batch }: ProcedureContext,
   bodies: readonly NewBody[],
 ): Promise<void> {
   for (const [day, ofDay] of Map.groupBy(bodies, (body) => body.day)) {
-    if (!days.has(day)) {
-      await makePartitions(trx, facts, day)
-      days.add(day)
-    }
     const rows = ofDay.map(({ event, body }) => [event, body])
     await batch(trx, insertBody(day), rows)
   }
 }
 
-async function storeCaptures(
+export async function storeCaptures(
   trx: Trx,
   { facts }: ProcedureContext,
   acceptances: readonly NewAcceptance[],

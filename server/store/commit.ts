@@ -1,18 +1,32 @@
 /** The commits of the hot path: what was accepted and what came of attempts, of many callers, in one transaction. */
 import {
   type Accepted,
-  acceptNew,
   fireAll,
+  insertEvents,
+  insertParts,
   lanesOf,
   type NewAcceptance,
+  rowsOf,
+  storeCaptures,
 } from '#server/store/accept.ts'
 import { type Lease, newClaimId, nextDueIn } from '#server/store/claim.ts'
-import { type Finish, finishInto } from '#server/store/finish.ts'
+import { type Finish, freeSlots, moveDeliveries, recordEnds } from '#server/store/finish.ts'
 import { lockLanes } from '#server/store/lanes.ts'
-import type { Handover, Lead } from '#server/store/new-deliveries.ts'
+import {
+  type Chosen,
+  choose,
+  type Handover,
+  insertDeliveries,
+  type LaneState,
+  type Lead,
+  type NewDelivery,
+  nothingLeased,
+  openLanes,
+} from '#server/store/new-deliveries.ts'
 import { holdFences } from '#server/store/ownerships.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
+import { together } from '#server/store/together.ts'
 
 /** What one caller wants committed. */
 export type Commit = { readonly accept: NewAcceptance } | { readonly finish: Finish }
@@ -48,15 +62,47 @@ export async function commitInto(
   { accepts, finishes, lead }: CommitRequest,
 ): Promise<Committed> {
   const fired = await fireAll(trx, context, accepts)
-  await holdFences(trx, context.facts, accepts)
   const lanes = [...finishes.map(({ webhookId }) => webhookId), ...lanesOf(fired)]
-  await lockLanes(trx, context.facts, lanes)
-  const finished = finishes.length > 0 ? await finishInto(trx, context, finishes) : []
-  const { accepted, handovers } =
-    accepts.length > 0
-      ? await acceptNew(trx, context, accepts, fired, lead)
-      : { accepted: [], handovers: [] }
-  return { accepted, handovers, finished, nextDue: await nextDueIn(trx, { failingLimit: 1 }) }
+  const [, , seqs, numbers] = await together(
+    holdFences(trx, context.facts, accepts),
+    lockLanes(trx, context.facts, lanes),
+    moveDeliveries(trx, context, finishes),
+    insertEvents(trx, context, accepts),
+  )
+  const ended = finishes.filter(({ deliverySeq }) => seqs.has(deliverySeq))
+  const made = rowsOf(accepts, fired, numbers)
+  const [freed, open] = await together(
+    freeSlots(trx, context, ended),
+    lead === null ? Promise.resolve([]) : openLanes(trx, context, made.deliveries),
+    insertParts(trx, context, made),
+  )
+  const chosen = chooseLeased(context, made.deliveries, open, ended, lead)
+  const [, handovers] = await together(
+    recordEnds(trx, context, ended, freed),
+    insertDeliveries(trx, context, chosen, lead?.claimId),
+    storeCaptures(trx, context, accepts),
+  )
+  const waits =
+    chosen.some(({ webhook }) => webhook === null) ||
+    ended.some(({ attempt }) => !attempt.outcome.ok) ||
+    freed.some((lane) => lane.next_due !== null)
+  const nextDue = waits ? await nextDueIn(trx, { failingLimit: 1 }) : null
+  const finished = finishes.map(({ deliverySeq }) => seqs.has(deliverySeq))
+  return { accepted: made.accepted, handovers, finished, nextDue }
+}
+
+/** Nothing of a webhook that has just failed: its lane was read before that was written into it. */
+function chooseLeased(
+  context: ProcedureContext,
+  deliveries: readonly NewDelivery[],
+  open: readonly LaneState[],
+  ended: readonly Finish[],
+  lead: Lead | null,
+): readonly Chosen[] {
+  if (lead === null) return nothingLeased(deliveries)
+  const failed = new Set(ended.flatMap((one) => (one.attempt.outcome.ok ? [] : [one.webhookId])))
+  const well = open.filter((lane) => !failed.has(lane.webhook_id))
+  return choose(context, deliveries, well, lead)
 }
 
 /** Commits all of them or none, and gives each its answer: `Accepted`, or whether the end was written. */

@@ -11,6 +11,7 @@ import type { StoredMatching } from '#server/store/matching.ts'
 import { aheadOf } from '#server/store/pace.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Trx } from '#server/store/store.ts'
+import { together } from '#server/store/together.ts'
 
 export interface NewDelivery {
   readonly accountId: string
@@ -43,29 +44,32 @@ export interface Handover {
   readonly webhook: ClaimedWebhook
 }
 
-interface LaneState {
+export interface LaneState {
   readonly webhook_id: string
   readonly max_in_flight: number
   readonly in_flight: number
 }
 
-interface Leased {
+/** A new delivery, and what its deliverer is told of the webhook; null: it is not leased but waits. */
+export interface Chosen {
   readonly delivery: NewDelivery
   readonly webhook: ClaimedWebhook | null
 }
 
+export const nothingLeased = (deliveries: readonly NewDelivery[]): readonly Chosen[] =>
+  deliveries.map((delivery) => ({ delivery, webhook: null }))
+
 /**
  * In the order of the events: `delivery.seq` is what the order within a call goes by. The caller has locked the lanes
- * (`lockLanes`).
+ * (`lockLanes`). `claimId`: of those that are leased.
  */
 export async function insertDeliveries(
   trx: Trx,
   context: ProcedureContext,
-  deliveries: readonly NewDelivery[],
-  lead: Lead | null,
+  chosen: readonly Chosen[],
+  claimId: string | null = null,
 ): Promise<readonly Handover[]> {
-  const lanes = lead === null ? [] : await openLanes(trx, context, deliveries)
-  const chosen = choose(context, deliveries, lanes, lead)
+  if (chosen.length === 0) return []
   const rows = chosen.map(({ delivery: d, webhook }) => [
     d.accountId,
     d.webhook.id,
@@ -74,16 +78,18 @@ export async function insertDeliveries(
     d.call,
     webhook === null ? 'pending' : 'leased',
     d.now + d.webhook.delayMs,
-    webhook === null ? null : (lead?.claimId ?? null),
+    webhook === null ? null : claimId,
     webhook === null ? null : leaseEnd(d.now, webhook.timeoutMs),
     d.now,
   ])
-  const made = await context.batch<{ seq: number; event_seq: number; webhook_id: string }>(
-    trx,
-    insertDelivery,
-    rows,
+  const [made] = await together(
+    context.batch<{ seq: number; event_seq: number; webhook_id: string }>(
+      trx,
+      insertDelivery,
+      rows,
+    ),
+    tellLanes(trx, context, chosen),
   )
-  await tellLanes(trx, context, chosen)
   const seqs = new Map(made.map((row) => [`${row.event_seq} ${row.webhook_id}`, row.seq]))
   return chosen.flatMap(({ delivery, webhook }) => {
     const seq = seqs.get(`${delivery.event} ${delivery.webhook.id}`)
@@ -120,11 +126,12 @@ const insertDelivery: Batch = {
  * Those of the deliveries' lanes that have nothing to wait for: none held, failing, limited, with first tries due, or
  * that another process is sending to.
  */
-async function openLanes(
+export async function openLanes(
   trx: Trx,
   { facts, node }: ProcedureContext,
   deliveries: readonly NewDelivery[],
 ): Promise<readonly LaneState[]> {
+  if (deliveries.length === 0) return []
   const ids = [...new Set(deliveries.map((d) => d.webhook.id))].map((id) => ({ id }))
   const lanes = await sql<LaneState>`
     select webhook_id, max_in_flight, in_flight from lane
@@ -140,18 +147,17 @@ async function openLanes(
 }
 
 /** In the order of the deliveries: once one of a lane has to wait, all that follow in it wait behind it. */
-function choose(
-  context: ProcedureContext,
+export function choose(
+  { pace }: ProcedureContext,
   deliveries: readonly NewDelivery[],
   lanes: readonly LaneState[],
-  lead: Lead | null,
-): readonly Leased[] {
-  const ahead = lead?.ahead ?? 0
-  let left = lead?.limit ?? 0
+  { limit, ahead }: Lead,
+): readonly Chosen[] {
+  let left = limit
   const rooms = new Map(
     lanes.map(({ webhook_id: id, max_in_flight: most, in_flight: now }) => [
       id,
-      { concurrency: most, room: most - now + aheadOf(context.pace, id, most, ahead) },
+      { concurrency: most, room: most - now + aheadOf(pace, id, most, ahead) },
     ]),
   )
   return deliveries.map((delivery) => {
@@ -186,7 +192,7 @@ const moveLane: Batch = {
 async function tellLanes(
   trx: Trx,
   { batch, node }: ProcedureContext,
-  chosen: readonly Leased[],
+  chosen: readonly Chosen[],
 ): Promise<void> {
   const lanes = Map.groupBy(chosen, ({ delivery }) => delivery.webhook.id)
   const rows = [...lanes].map(([id, group]) => {

@@ -17,12 +17,12 @@ import { createMatchingCache } from '#server/store/matching.ts'
 import { migrate } from '#server/store/migrate.ts'
 import { newNodeId } from '#server/store/new-id.ts'
 import { kyselyOn } from '#server/store/postgres-pool.ts'
-import {
-  type ProcedureContext,
-  type ProcedureName,
-  type ProcedureRequest,
-  type ProcedureResult,
-  runProcedure,
+import { openProcedures } from '#server/store/postgres-procedures.ts'
+import type {
+  ProcedureContext,
+  ProcedureName,
+  ProcedureRequest,
+  ProcedureResult,
 } from '#server/store/procedures.ts'
 import type { Tables } from '#server/store/schema.ts'
 import { StoreError } from '#server/store/store-error.ts'
@@ -63,8 +63,8 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
   })
   const write = kyselyOn({ ...at, connections: 8, session: limits })
   const hot = {
-    durable: kyselyOn({ ...at, connections: 4, session: { ...limits, ...knownPlans } }),
-    relaxed: kyselyOn({
+    durable: openProcedures({ ...at, connections: 4, session: { ...limits, ...knownPlans } }),
+    relaxed: openProcedures({
       ...at,
       connections: 2,
       session: { ...limits, ...knownPlans, synchronous_commit: 'off' },
@@ -91,14 +91,15 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
     ): Promise<ProcedureResult<N>> =>
       await againIfCrossed(async () => {
         const pool = durability === 'relaxed' ? hot.relaxed : hot.durable
-        return await runProcedure(pool, context, name, request)
+        return await pool.run(context, name, request)
       }),
     // Its commits return after the disk has them.
     onDisk: async () => undefined,
     // Whatever happens to PostgreSQL, it may come back.
     failed: new Promise<never>(() => undefined),
     async close() {
-      for (const db of [read, write, hot.durable, hot.relaxed]) await db.destroy()
+      for (const db of [read, write]) await db.destroy()
+      for (const pool of [hot.durable, hot.relaxed]) await pool.close()
     },
   }
 }

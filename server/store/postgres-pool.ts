@@ -14,6 +14,8 @@ export interface PoolSettings {
   readonly connections: number
   /** Settings of each session by name, https://www.postgresql.org/docs/current/runtime-config-client.html */
   readonly session: Readonly<Record<string, string | number>>
+  /** True: statements are sent without waiting for the answers to those before them. */
+  readonly pipeline?: boolean
 }
 
 const connectMs = 5_000
@@ -80,12 +82,19 @@ function clientOf(client: PoolClient, where: string, nameOf: ReturnType<typeof c
 }
 
 /** A pool in the form that Kysely takes; connections are made as they are needed. */
-export function openPool({ url, where, connections, session }: PoolSettings): PostgresPool {
+export function openPool({
+  url,
+  where,
+  connections,
+  session,
+  pipeline = false,
+}: PoolSettings): PostgresPool {
   const options = Object.entries({ application_name: 'offhook', ...session })
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(' ')
   const pool = new Pool({
     connectionString: url,
+    pipeline,
     max: connections,
     types: numbersAsNumbers,
     options,
@@ -99,12 +108,21 @@ export function openPool({ url, where, connections, session }: PoolSettings): Po
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   const nameOf = createNames()
+  const known = new WeakMap<PoolClient, PostgresPoolClient>()
+  const clientIn = (client: PoolClient): PostgresPoolClient => {
+    let ours = known.get(client)
+    if (ours === undefined) {
+      ours = clientOf(client, where, nameOf) as unknown as PostgresPoolClient
+      known.set(client, ours)
+    }
+    return ours
+  }
   return {
     options: pool.options,
     end: async () => await pool.end(),
     connect: async () => {
       try {
-        return clientOf(await pool.connect(), where, nameOf) as unknown as PostgresPoolClient
+        return clientIn(await pool.connect())
       } catch (error) {
         throw postgresError(error, where)
       }

@@ -4,7 +4,7 @@ import { type CommitRequest, type Committed, commitInto } from '#server/store/co
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { MatchingCache } from '#server/store/matching.ts'
 import type { Pace } from '#server/store/pace.ts'
-import type { Db, Trx } from '#server/store/store.ts'
+import type { Trx } from '#server/store/store.ts'
 
 /** What the transactions of the hot path know beside the database. */
 export interface ProcedureContext {
@@ -37,23 +37,6 @@ export const procedures: {
     request: ProcedureRequest<N>,
   ) => Promise<ProcedureResult<N>>
 } = { commit: commitInto, claim: claimInto }
-
-/** One procedure in one transaction: all of it or nothing. */
-export async function runProcedure<N extends ProcedureName>(
-  db: Db,
-  context: ProcedureContext,
-  name: N,
-  request: ProcedureRequest<N>,
-): Promise<ProcedureResult<N>> {
-  try {
-    return await db
-      .transaction()
-      .execute(async (trx) => await procedures[name](trx, context, request))
-  } catch (error) {
-    forget(context)
-    throw error
-  }
-}
 
 /** After a transaction that was not committed: what is known may be what it changed. */
 export function forget({ matching, days }: ProcedureContext): void {
