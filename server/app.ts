@@ -251,7 +251,8 @@ export async function openApp(opening: Opening): Promise<App> {
   const asterisk = asteriskFinder(opening)
   const pbxFolder = join(config.dataFolder, 'pbx')
   const agents = createAgentHub(Date.now)
-  const products = pbxProducts({ folder: pbxFolder, asterisk, agents, log })
+  const { denyAddresses: denied } = config
+  const products = pbxProducts({ folder: pbxFolder, asterisk, agents, denied, log })
   let services: RunningServices | null = null
   let demo: Demo | null = null
   const changedEarly = new Set<string>()

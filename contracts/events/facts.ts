@@ -366,7 +366,7 @@ export const LinkDown = z
     down_since: time('Link down since', 'When Offhook lost the PBX.'),
     reason: text(
       'Link down reason',
-      'What was seen: connection refused, closed, login refused, no answer.',
+      'What was seen: connection refused, closed, login refused, no answer, protocol error, address refused.',
     ),
   })
   .meta({ id: 'LinkDown' })

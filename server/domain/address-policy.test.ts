@@ -3,6 +3,7 @@ import {
   type AddressPolicy,
   internetOnly,
   parseAddressRanges,
+  pbxPolicy,
   whyForbidden,
 } from '#server/domain/address-policy.ts'
 
@@ -134,6 +135,17 @@ describe('with lists', () => {
     expect(whyForbidden(address, policy('0.0.0.0/0, ::/0'))).toContain(address)
     expect(whyForbidden(address, policy(exactly))).toBeNull()
     expect(whyForbidden(address, policy(address))).toBeNull()
+  })
+
+  test('a PBX may be anywhere but at the metadata of a cloud, and where it is denied', () => {
+    const policy = pbxPolicy(parseAddressRanges('10.9.0.0/16'))
+    for (const address of ['127.0.0.1', '10.0.0.9', '192.168.1.5', 'fd00::5', '::1', '8.8.8.8']) {
+      expect(whyForbidden(address, policy)).toBeNull()
+    }
+    expect(whyForbidden('10.9.0.1', policy)).toContain('OFFHOOK_DENY_ADDRESSES')
+    for (const address of ['169.254.169.254', '::ffff:169.254.169.254', 'fd00:ec2::254']) {
+      expect(whyForbidden(address, policy)).toContain('metadata')
+    }
   })
 
   test('allowing all of IPv6 does not allow IPv4 in disguise', () => {

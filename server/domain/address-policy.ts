@@ -117,6 +117,13 @@ function whyCarriedForbidden(carried: string, policy: AddressPolicy): string | n
   return why === null ? null : `stands for ${carried}, which ${why}`
 }
 
+/**
+ * Where a PBX may be: inside as a rule, so anywhere but where it is denied, and where clouds hand out credentials.
+ */
+export function pbxPolicy(deny: readonly AddressRange[]): AddressPolicy {
+  return { allow: parseAddressRanges('0.0.0.0/0, ::/0'), deny }
+}
+
 /** A list as settings have it: addresses and blocks, separated by commas or spaces. Throws what is wrong with it. */
 export function parseAddressRanges(text: string): readonly AddressRange[] {
   return text

@@ -1,6 +1,12 @@
+import nodeDns from 'node:dns'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getGlobalDispatcher, interceptors, request, setGlobalDispatcher } from 'undici'
+import { describe, expect, test, vi } from 'vitest'
+import { WebhookDraft } from '#contracts/webhook.ts'
 import { parseAddressRanges } from '#server/domain/address-policy.ts'
 import { createNameResolver } from '#server/outbound/name-resolver.ts'
 import { type DnsZone, startDnsServer } from '#test/support/dns-server.ts'
@@ -17,6 +23,21 @@ import {
 } from '#test/support/sending.ts'
 
 /*
+ * The known ways around such a guard, and where each is tried:
+ *
+ *   decimal, octal, hex, short IPv4; full-width digits; trailing dot, mixed case ─┐
+ *   mapped, compatible, SIIT, ISATAP, 6to4, NAT64, Teredo IPv6; userinfo ─────────┴ "http://%s/ is refused …"
+ *   zone ids ───────────────────────── "http://[fe80::1%25eth0]/ is no URL"
+ *   mixed answers, CNAME, AAAA only ── "one that leads to %s is refused"
+ *   DNS rebinding, TTL 0 ───────────── "a name is resolved once …", "one that changes afterwards …"
+ *   redirects ──────────────────────── "a redirect to a forbidden address is not followed"
+ *   proxy variables ────────────────── "variables that name a proxy are not heeded"
+ *   DNS interceptor, other look-ups ── "whatever else resolves names in this process is not asked"
+ *   keep-alive after a change ──────── "connections that another policy opened are not used"
+ *   Unix sockets ───────────────────── "%s leads to no Unix socket", "no option of a request names a Unix socket"
+ *
+ * The same blocks one by one: domain/address-policy.test.ts. A started Offhook: test/cli/receivers-of-this-machine.test.ts.
+ *
  * What must not be reached is a real server on 127.0.0.1; it counts connections. Where a test needs an address that
  * requests may go to, that is 127.0.0.2, which stands for the Internet.
  */
@@ -68,6 +89,8 @@ describe('addresses in the URL', () => {
     '127。0。0。1',
     '%31%32%37.0.0.1',
     'example.com@127.0.0.1',
+    'example.com:80@127.0.0.1',
+    'example.com%2F@127.0.0.1',
     'localhost',
     'LocalHost.',
     'anything.localhost',
@@ -214,6 +237,36 @@ describe('beside the name', () => {
     expect(secret.connections()).toBe(0)
   })
 
+  test('whatever else resolves names in this process is not asked', async () => {
+    await using secret = await secretServer()
+    await using named = await namedBy(() => ({ addresses: [internet] }))
+    const toSecret = { address: '127.0.0.1', family: 4 as const }
+    const before = getGlobalDispatcher()
+    const dns = interceptors.dns({
+      lookup: (_origin, _options, callback) => callback(null, [{ ...toSecret, ttl: 60_000 }]),
+    })
+    setGlobalDispatcher(before.compose(dns))
+    const lookup = vi
+      .spyOn(nodeDns, 'lookup')
+      .mockImplementation(((
+        _name: string,
+        _options: object,
+        callback: (error: null, found: object) => void,
+      ) => callback(null, [toSecret])) as never)
+    try {
+      const url = `http://hooks.example:${secret.port}/`
+      // The interceptor is there, and leads who asks it to the secret.
+      expect((await request(url)).statusCode).toBe(200)
+      expect(secret.connections()).toBe(1)
+      const outcome = await named.sender.attempt(to(url), within)
+      expect(outcome).toMatchObject({ error: 'connect_refused' })
+    } finally {
+      setGlobalDispatcher(before)
+      lookup.mockRestore()
+    }
+    expect(secret.connections()).toBe(1)
+  })
+
   test('connections that another policy opened are not used', async () => {
     await using receiver = await startReceiver()
     await using before = sending({ policy: loopbackPolicy })
@@ -223,5 +276,63 @@ describe('beside the name', () => {
       error: 'address_forbidden',
     })
     expect(receiver.requests).toHaveLength(1)
+  })
+})
+
+describe('Unix sockets', () => {
+  /** An HTTP server that only a path leads to. */
+  async function pathServer() {
+    const folder = await mkdtemp(join(tmpdir(), 'offhook-socket-'))
+    const path = join(folder, 'secret.sock')
+    let connections = 0
+    const server = createServer((socket) => {
+      connections += 1
+      socket.on('error', () => {})
+      socket.on('data', () => socket.end(ok))
+    }).listen(path)
+    await once(server, 'listening')
+    return {
+      path,
+      connections: () => connections,
+      async [Symbol.asyncDispose]() {
+        server.close()
+        await once(server, 'close')
+        await rm(folder, { recursive: true })
+      },
+    }
+  }
+
+  test.each([
+    'unix:PATH',
+    'unix://PATH',
+    'http+unix://ENCODED/',
+    'http://unix:PATH:/',
+    'http://unixPATH',
+    'http://localhostPATH',
+    'file://PATH',
+  ])('%s leads to no Unix socket', async (form) => {
+    await using secret = await pathServer()
+    const { path } = secret
+    const url = form.replace('PATH', path).replace('ENCODED', encodeURIComponent(path))
+    const draft = { name: 'receiver', url, triggers: ['call.ended'] }
+    const saved = WebhookDraft.safeParse(draft).success
+    await using named = await namedBy(() => ({}))
+    const outcome = named.sender.attempt(to(url), within)
+    // What can be saved is taken for the name of a host.
+    if (saved) expect((await outcome).error).toMatch(/^(dns|address_forbidden)$/)
+    else await expect(outcome).rejects.toThrow()
+    expect(saved).toBe(form.startsWith('http:'))
+  })
+
+  test('no option of a request names a Unix socket', async () => {
+    await using secret = await pathServer()
+    await using receiver = await startReceiver()
+    await using sender = sending()
+    const options = { socketPath: secret.path, connect: { socketPath: secret.path } }
+    expect(await sender.attempt({ ...to(receiver.url), ...options }, within)).toMatchObject({
+      ok: true,
+    })
+    expect(receiver.requests).toHaveLength(1)
+    expect(secret.connections()).toBe(0)
   })
 })

@@ -13,6 +13,7 @@ export type LinkDownReason =
   | 'login refused'
   | 'no answer'
   | 'protocol error'
+  | 'address refused'
   | 'not running'
 
 /** What the link tells. Handlers return at once. */

@@ -2,6 +2,7 @@
 import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
+import { type AddressRange, pbxPolicy, whyForbidden } from '#server/domain/address-policy.ts'
 import type { AgentHub } from '#server/pbx/agent/agent-hub.ts'
 import {
   attachedAsterisk,
@@ -22,6 +23,8 @@ export interface ProductsOptions {
   /** Finds or gets an Asterisk; asked only when a managed one is to run. */
   readonly asterisk: () => Promise<AsteriskInstallation>
   readonly agents: AgentHub
+  /** Where no PBX may be looked for, beside the metadata of clouds. */
+  readonly denied: readonly AddressRange[]
   readonly log: PbxLog
 }
 
@@ -70,7 +73,10 @@ export async function endOfRecord(connection: PbxConnection): Promise<string | n
     .catch(() => null)
 }
 
-export function pbxProducts({ folder, asterisk, agents, log }: ProductsOptions): PbxProducts {
+export function pbxProducts(options: ProductsOptions): PbxProducts {
+  const { folder, asterisk, agents, log } = options
+  const policy = pbxPolicy(options.denied)
+  const refuses = (address: string) => whyForbidden(address, policy) !== null
   return {
     pbxOf: async (serviceUuid, connection) => {
       switch (connection.kind) {
@@ -82,7 +88,7 @@ export function pbxProducts({ folder, asterisk, agents, log }: ProductsOptions):
             log,
           })
         case 'asterisk_attached':
-          return attachedAsterisk(connection)
+          return attachedAsterisk(connection, refuses)
         case 'asterisk_agent':
           return agents.open(serviceUuid, connection.trunks)
       }

@@ -49,7 +49,13 @@ test('a free service out of reach is read when it changes, not at every look, an
   const asterisk = async () => {
     throw new Error('nobody asked for an Asterisk')
   }
-  const products = pbxProducts({ folder, asterisk, agents: createAgentHub(Date.now), log })
+  const products = pbxProducts({
+    folder,
+    asterisk,
+    agents: createAgentHub(Date.now),
+    denied: [],
+    log,
+  })
   const deps = { store, products, log, now: Date.now, home: folder, others }
   const services = parts.adopt(await openServices(deps), (s) => s.close())
 

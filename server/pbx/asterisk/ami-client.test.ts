@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { startAmiClient } from '#server/pbx/asterisk/ami-client.ts'
 import { type AmiFrame, amiField, createAmiDecoder } from '#server/pbx/asterisk/ami-codec.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 
 /*
  * Peers that a real Asterisk cannot be made to be: silent, half-dead, not an AMI at all. The good cases are tested
@@ -55,7 +56,10 @@ const friendly =
   }
 
 /** A client whose ups and downs can be awaited one by one. */
-function client(port: number, timing: { ping?: number; timeout?: number } = {}) {
+function client(
+  port: number,
+  timing: { ping?: number; timeout?: number; refuses?: (address: string) => boolean } = {},
+) {
   const stop = new AbortController()
   const told: string[] = []
   let wake = () => {}
@@ -76,6 +80,7 @@ function client(port: number, timing: { ping?: number; timeout?: number } = {}) 
     actionTimeoutMs: timing.timeout ?? 2000,
     firstPauseMs: 10,
     longestPauseMs: 50,
+    ...(timing.refuses && { refuses: timing.refuses }),
   })
   return {
     ami,
@@ -139,6 +144,21 @@ test('something that is not an AMI is a protocol error', async () => {
   await using server = await peer(() => {}, 'HTTP/1.1 400 Bad Request\r\nA: b\r\n\r\n')
   await using c = client(server.port)
   await c.until('down: protocol error')
+})
+
+test('a peer at an address that is refused is told nothing', async () => {
+  let heard = 0
+  await using server = await peer(() => {
+    heard += 1
+  })
+  const asked: string[] = []
+  const refuses = (address: string) => asked.push(address) > 0
+  await using c = client(server.port, { refuses })
+  await c.until('down: address refused')
+  await waitUntil(() => asked.length > 2, { what: 'it was tried again' })
+  expect(new Set(asked)).toEqual(new Set(['127.0.0.1']))
+  expect(heard).toBe(0)
+  expect(c.told).toEqual(['down: address refused'])
 })
 
 test('a refused login is told as such', async () => {

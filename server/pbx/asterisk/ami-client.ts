@@ -29,6 +29,8 @@ export interface AmiClientOptions {
   readonly onDown: (reason: LinkDownReason) => void
   /** Ends the client cleanly. */
   readonly signal: AbortSignal
+  /** As in AmiSessionOptions. */
+  readonly refuses?: (address: string) => boolean
   readonly pingIntervalMs?: number
   readonly actionTimeoutMs?: number
   readonly firstPauseMs?: number

@@ -7,6 +7,8 @@ export interface AmiLinkOptions {
   readonly port: number
   readonly username: string
   readonly secret: string
+  /** As in AmiSessionOptions. */
+  readonly refuses?: (address: string) => boolean
   readonly firstPauseMs?: number
   readonly longestPauseMs?: number
 }

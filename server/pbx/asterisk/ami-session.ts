@@ -19,6 +19,8 @@ export interface AmiSessionOptions {
   readonly port: number
   readonly onEvent: (event: AmiFrame) => void
   readonly signal: AbortSignal
+  /** Whether nothing may be said to a peer with this address. */
+  readonly refuses?: (address: string) => boolean
   readonly pingIntervalMs?: number
   readonly actionTimeoutMs?: number
 }
@@ -58,6 +60,10 @@ export function openAmiSession(options: AmiSessionOptions): AmiSession {
     }
     if (!actions.take(frame) && frame.has('event')) options.onEvent(frame)
   }
+  // Before what waits for the connection is written.
+  socket.on('connect', () => {
+    if (options.refuses?.(socket.remoteAddress ?? '')) end('address refused')
+  })
   socket.on('data', (bytes) => {
     try {
       for (const frame of decoder.push(bytes)) receive(frame)

@@ -64,12 +64,16 @@ export function attachedRecord({ cel_path, queue_log_path }: AttachedConnection)
   })
 }
 
-export function attachedAsterisk(connection: AttachedConnection): AttachedPbx {
+/** `refuses`: addresses that its AMI must not be looked for at. */
+export function attachedAsterisk(
+  connection: AttachedConnection,
+  refuses: (address: string) => boolean,
+): AttachedPbx {
   const { ami, trunks } = connection
   return {
     kind: 'attached',
     record: attachedRecord(connection),
-    link: ami === null ? null : openAmiLink(ami),
+    link: ami === null ? null : openAmiLink({ ...ami, refuses }),
     linkName: 'manager interface',
     trunks: trunks.length > 0 ? new Set(trunks) : null,
   }
