@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import type { BenchOptions, BenchResult } from '#bench/bench.ts'
 import { type CurlPbx, startCurlPbx } from '#bench/curl-pbx.ts'
+import { legsOf, type Step } from '#bench/latency-legs.ts'
 import { percentile, rounded } from '#bench/statistics.ts'
 import { parseCelRow } from '#server/pbx/asterisk/cel-row.ts'
 import { amiUsername } from '#server/pbx/asterisk/config/site.ts'
@@ -49,8 +50,9 @@ export async function latency({ quick, tell }: BenchOptions): Promise<BenchResul
 
   const times = await timesOf(pbx, receiver, calls)
   const measured = times.slice(unmeasured)
-  const offhookMs = measured.map((call) => call.offhook)
-  const curlMs = measured.map((call) => call.curl)
+  const legs = await legsOf(offhook, measured)
+  const offhookMs = measured.map((call) => call.arrivedAt - call.markedAt)
+  const curlMs = measured.map((call) => call.curlAt - call.markedAt)
   const ratioAt = (p: number) => rounded(percentile(offhookMs, p) / percentile(curlMs, p))
   return {
     name: 'latency',
@@ -64,6 +66,7 @@ export async function latency({ quick, tell }: BenchOptions): Promise<BenchResul
         p99: rounded(percentile(offhookMs, 0.99)),
       },
       curl_ms: { p50: rounded(percentile(curlMs, 0.5)), p99: rounded(percentile(curlMs, 0.99)) },
+      legs_ms: legs,
       calls: measured.length,
       calls_per_second: perSecond,
       lost: 0,
@@ -80,21 +83,21 @@ const attachedTo = (pbx: CurlPbx) => ({
   trunks: ['trunk'],
 })
 
-interface CallTimes {
-  /** Milliseconds from the mark to the request. */
-  readonly offhook: number
-  readonly curl: number
+interface CallTimes extends Step {
+  /** When the request of CURL() arrived, epoch milliseconds. */
+  readonly curlAt: number
 }
 
 /** In the order of the calls. Throws unless each call has one request of each kind, Offhook's signed. */
 async function timesOf(pbx: CurlPbx, receiver: Receiver, calls: number): Promise<CallTimes[]> {
-  const offhook = new Map<string, number>()
+  const offhook = new Map<string, { readonly eventId: string; readonly arrivedAt: number }>()
   const curl = new Map<string, number>()
   for (const { path, at, event, verified, body } of receiver.requests) {
     const wall = performance.timeOrigin + at
     if (path === '/curl') curl.set(/^call=([^&]*)/.exec(body.toString())?.[1] ?? '', wall)
     else if (event?.type === 'webhook_component_event' && verified) {
-      offhook.set(String(event.component.parameters.call), wall)
+      const call = String(event.component.parameters.call)
+      offhook.set(call, { eventId: event.id, arrivedAt: wall })
     }
   }
   const marks = (await readFile(pbx.folder.celFile, 'utf8'))
@@ -109,7 +112,8 @@ async function timesOf(pbx: CurlPbx, receiver: Receiver, calls: number): Promise
     )
   }
   return marks.map(({ at, uniqueId }) => ({
-    offhook: (offhook.get(uniqueId) ?? Number.NaN) - at,
-    curl: (curl.get(uniqueId) ?? Number.NaN) - at,
+    markedAt: at,
+    ...(offhook.get(uniqueId) ?? { eventId: '', arrivedAt: Number.NaN }),
+    curlAt: curl.get(uniqueId) ?? Number.NaN,
   }))
 }

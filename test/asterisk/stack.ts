@@ -144,7 +144,8 @@ export async function deliveries({ offhook }: Pick<Stack, 'offhook'>): Promise<D
   return (await allOf<Delivery>(offhook, '/deliveries')).reverse()
 }
 
-async function allOf<T>(offhook: OffhookProcess, path: string): Promise<T[]> {
+/** All pages of a list. */
+export async function allOf<T>(offhook: OffhookProcess, path: string): Promise<T[]> {
   const items: T[] = []
   for (let cursor: string | null = ''; cursor !== null; ) {
     const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
