@@ -13,7 +13,8 @@
  * Disk full, database away: outcomes wait and are written when it takes them; until then no further request begins,
  * since what cannot be written down goes out again after a kill. A slow receiver: takes the slots of its own lane only.
  * Many failing receivers: share half of all slots, so that the healthy ones have the other. A webhook that is disabled,
- * changed or deleted: what is ahead of its slots goes out within two seconds, or back. Clock set back or ahead: see
+ * changed or deleted: what is ahead of its slots goes back before (`setAside`); by another process: it goes out within
+ * two seconds, or back. Clock set back or ahead: see
  * `steady-clock.ts`, and over a restart `store/last-time.ts`.
  */
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
@@ -29,7 +30,7 @@ import { retryUntil } from '#server/pipeline/retry-until.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import { claimDue, type Lease } from '#server/store/claim.ts'
-import type { Courier } from '#server/store/commit.ts'
+import type { Courier, SetAside } from '#server/store/courier.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
 import { mendTimes, noteTime } from '#server/store/last-time.ts'
 import { reapAtStart, reapLeases, returnLeases } from '#server/store/reap.ts'
@@ -72,6 +73,8 @@ const mostAhead = 2_048
 const mostBytes = 16 * 1024 * 1024
 /** Of one webhook: no more than a quick receiver takes in the time of two commits. */
 const mostAheadOfOne = 256
+/** For a database that answers; one that does not is somebody else's to tell. */
+const longestReturnMs = 1_000
 /** What has waited so long in memory goes back: its webhook may have been changed or disabled since. */
 const longestAheadMs = 2_000
 
@@ -97,6 +100,8 @@ interface Deliverer {
   readonly returning: Map<string, number>
   /** Those returns. */
   readonly returns: Set<Promise<void>>
+  /** Webhooks of which nothing may leave, by whoever wants it so; `cameBack`: what was leased since, on its way back. */
+  readonly aside: Map<string, readonly { readonly cameBack: Promise<void>[] }[]>
 }
 
 /** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
@@ -114,6 +119,7 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     unwritten: 0,
     returning: new Map(),
     returns: new Set(),
+    aside: new Map(),
     lookAt: 0,
     full: false,
     ring: doorbell.ring,
@@ -184,6 +190,30 @@ function courierOf(deliverer: Deliverer): Courier {
       // The drain has been, or will not see it.
       if (deliverer.signal.aborted) void giveBack(deliverer, deliverer.line.takeBackOlder(Infinity))
     },
+    setAside: async (webhookId, work) => await setAside(deliverer, webhookId, work),
+  }
+}
+
+async function setAside<T>(
+  deliverer: Deliverer,
+  webhookId: string,
+  work: () => Promise<T>,
+): Promise<SetAside<T>> {
+  const { aside, line } = deliverer
+  const mine = { cameBack: [] as Promise<void>[] }
+  aside.set(webhookId, [...(aside.get(webhookId) ?? []), mine])
+  try {
+    // Where the database is away this takes until it is back; `work` meets the same, and says so.
+    const returned = giveBack(deliverer, line.takeBack(webhookId))
+    await atMost(longestReturnMs, returned)
+    const result = await work()
+    const cameBack = mine.cameBack.length > 0
+    await atMost(longestReturnMs, Promise.all(mine.cameBack))
+    return { result, cameBack }
+  } finally {
+    const others = (aside.get(webhookId) ?? []).filter((one) => one !== mine)
+    if (others.length > 0) aside.set(webhookId, others)
+    else aside.delete(webhookId)
   }
 }
 
@@ -216,9 +246,13 @@ function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
     deliverer.bytes += Buffer.byteLength(lease.event.body)
   }
   // Leased before what is on its way back had arrived there: sent now, it would overtake earlier events of its call.
-  const overtaking = leases.filter((lease) => deliverer.returning.has(lease.webhook.id))
-  const inOrder = leases.filter((lease) => !deliverer.returning.has(lease.webhook.id))
-  void giveBack(deliverer, overtaking)
+  const { aside, returning } = deliverer
+  const stays = ({ webhook: { id } }: Lease) => !returning.has(id) && !aside.has(id)
+  const [back, inOrder] = [leases.filter((lease) => !stays(lease)), leases.filter(stays)]
+  const returned = giveBack(deliverer, back)
+  for (const id of new Set(back.map((lease) => lease.webhook.id))) {
+    for (const { cameBack } of aside.get(id) ?? []) cameBack.push(returned)
+  }
   deliverer.line.add(inOrder, deliverer.now())
 }
 
@@ -416,10 +450,7 @@ function signingSecrets(
 async function drain(deliverer: Deliverer): Promise<void> {
   const { deps, now, leased, line } = deliverer
   await giveBack(deliverer, line.takeBackOlder(Infinity))
-  const time = Promise.withResolvers<void>()
-  const timer = setTimeout(time.resolve, deps.stopMs)
-  await Promise.race([Promise.allSettled(leased.values()), time.promise])
-  clearTimeout(timer)
+  await atMost(deps.stopMs, Promise.allSettled(leased.values()))
   await noteTime(deps.store, now()).catch((error: unknown) => {
     deps.log.warn({ err: error }, 'deliver: the time of the stop was not noted')
   })
@@ -427,4 +458,12 @@ async function drain(deliverer: Deliverer): Promise<void> {
   if (left.length === 0) return
   deps.log.warn({ deliveries: left.length }, 'deliver: requests were not over, they are sent again')
   await returnLeases(deps.store, left, now(), null)
+}
+
+/** Waits for the work, but no longer than so many milliseconds. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const time = Promise.withResolvers<void>()
+  const timer = setTimeout(time.resolve, ms)
+  await Promise.race([work, time.promise])
+  clearTimeout(timer)
 }

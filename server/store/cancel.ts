@@ -1,13 +1,15 @@
 /** Cancelling: what waits is not sent any more, and what was given up stops holding back the call. */
 import { type RawBuilder, sql } from 'kysely'
 import type { Step, Walk } from '#server/store/bulk.ts'
+import { whileSetAside } from '#server/store/courier.ts'
 import { getDelivery } from '#server/store/deliveries.ts'
 import { dueAgain, lockLane } from '#server/store/lanes.ts'
 import { numberOfId } from '#server/store/new-id.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 
 /**
- * Cancels a delivery that waits (pending or held) or was given up. `not_waiting`: it is under way or delivered; null:
+ * Cancels a delivery that waits (pending or held) or was given up. `not_waiting`: it is under way, leased by another
+ * process, or delivered; null:
  * the account has no such delivery. To cancel twice is harmless.
  */
 export async function cancelDelivery(
@@ -20,11 +22,14 @@ export async function cancelDelivery(
   const delivery = seq === null ? null : await getDelivery(store, accountId, id)
   if (seq === null || delivery === null) return null
   if (delivery.state === 'cancelled') return 'cancelled'
-  const cancelled = await store.write.transaction().execute(async (trx) => {
-    await lockLane(trx, delivery.webhook_id)
-    const which = sql`seq = ${seq} and state in ('pending', 'exhausted')`
-    return await cancel(trx, delivery.webhook_id, which, now)
-  })
+  const { webhook_id: webhookId } = delivery
+  const { result: cancelled } = await whileSetAside(store, webhookId, async () =>
+    store.write.transaction().execute(async (trx) => {
+      await lockLane(trx, webhookId)
+      const which = sql`seq = ${seq} and state in ('pending', 'exhausted')`
+      return await cancel(trx, webhookId, which, now)
+    }),
+  )
   if (cancelled === 0) return 'not_waiting'
   store.ringDue()
   return 'cancelled'
@@ -38,17 +43,21 @@ export async function cancelWaitingStep(
   limit: number,
   now: number,
 ): Promise<Step> {
-  const changed = await store.write.transaction().execute(async (trx) => {
-    await lockLane(trx, webhookId)
-    // Those of an earlier step are not pending any more, so that there is no place to remember.
-    const which = sql`seq in (
-      select seq from delivery
-      where webhook_id = ${webhookId} and state = 'pending' and created_at <= ${startedAt}
-      limit ${limit})`
-    return await cancel(trx, webhookId, which, now)
-  })
+  const { result: changed, cameBack } = await whileSetAside(store, webhookId, async () =>
+    store.write.transaction().execute(async (trx) => {
+      await lockLane(trx, webhookId)
+      // Those of an earlier step are not pending any more, so that there is no place to remember.
+      const which = sql`seq in (
+        select seq from delivery
+        where webhook_id = ${webhookId} and state = 'pending' and created_at <= ${startedAt}
+        limit ${limit})`
+      return await cancel(trx, webhookId, which, now)
+    }),
+  )
   if (changed > 0) store.ringDue()
-  return { changed, next: changed < limit ? null : after }
+  // What came back may have been leased before this transaction, which then did not see it.
+  const over = changed < limit && (changed === 0 || !cameBack)
+  return { changed, next: over ? null : after }
 }
 
 async function cancel(

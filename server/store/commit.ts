@@ -31,13 +31,6 @@ import { together } from '#server/store/together.ts'
 /** What one caller wants committed. */
 export type Commit = { readonly accept: NewAcceptance } | { readonly finish: Finish }
 
-/** Takes deliveries as soon as they are accepted: the deliverer of this process. */
-export interface Courier {
-  /** How many it would take, and how many of one webhook beyond its concurrency. */
-  readonly room: () => Pick<Lead, 'limit' | 'ahead'>
-  readonly take: (leases: readonly Lease[]) => void
-}
-
 export interface CommitRequest {
   readonly accepts: readonly NewAcceptance[]
   readonly finishes: readonly Finish[]

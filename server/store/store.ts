@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Accepted, NewAcceptance } from '#server/store/accept.ts'
-import type { Courier } from '#server/store/commit.ts'
+import type { Courier } from '#server/store/courier.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import type { Finish } from '#server/store/finish.ts'

@@ -10,6 +10,7 @@ import { newSecret } from '#server/domain/sign.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { touchMatching } from '#server/store/accounts.ts'
 import { type BreakerColumns, breakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
+import { whileSetAside } from '#server/store/courier.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import { holdLane } from '#server/store/hold.ts'
 import { dueAgain, lockLane, lockLanes } from '#server/store/lanes.ts'
@@ -221,20 +222,22 @@ export async function changeWebhook(
   now: number,
   check: Check<Webhook> = unchecked,
 ): Promise<Webhook | null> {
-  const changed = await store.write.transaction().execute(async (trx) => {
-    const row = await lockRow(trx, accountId, id)
-    if (row === null) return null
-    check(webhookOf(row))
-    const columns = columnsAfter(store.secrets, row, change)
-    await trx
-      .updateTable('webhook')
-      .set({ ...columns, updated_at: now })
-      .where('id', '=', id)
-      .execute()
-    await changeLane(trx, row, change, now)
-    await touchMatching(trx, accountId)
-    return await findRow(trx, accountId, id)
-  })
+  const { result: changed } = await whileSetAside(store, id, async () =>
+    store.write.transaction().execute(async (trx) => {
+      const row = await lockRow(trx, accountId, id)
+      if (row === null) return null
+      check(webhookOf(row))
+      const columns = columnsAfter(store.secrets, row, change)
+      await trx
+        .updateTable('webhook')
+        .set({ ...columns, updated_at: now })
+        .where('id', '=', id)
+        .execute()
+      await changeLane(trx, row, change, now)
+      await touchMatching(trx, accountId)
+      return await findRow(trx, accountId, id)
+    }),
+  )
   store.ringDue()
   return changed === null ? null : webhookOf(changed)
 }
@@ -341,14 +344,17 @@ export async function deleteWebhook(
   now: number,
   check: Check<Webhook> = unchecked,
 ): Promise<boolean> {
-  return await store.write.transaction().execute(async (trx) => {
-    const row = await lockRow(trx, accountId, id)
-    if (row === null) return false
-    check(webhookOf(row))
-    await remove(trx, store.facts, [id], now)
-    await touchMatching(trx, accountId)
-    return true
-  })
+  const { result } = await whileSetAside(store, id, async () =>
+    store.write.transaction().execute(async (trx) => {
+      const row = await lockRow(trx, accountId, id)
+      if (row === null) return false
+      check(webhookOf(row))
+      await remove(trx, store.facts, [id], now)
+      await touchMatching(trx, accountId)
+      return true
+    }),
+  )
+  return result
 }
 
 /** Part of deleting a service: the webhooks that belong to it alone. */

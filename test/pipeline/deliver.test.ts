@@ -10,12 +10,19 @@ import { createSender, type Sender } from '#server/outbound/attempt.ts'
 import { type DeliverDeps, runDeliver } from '#server/pipeline/deliver.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { listAttempts } from '#server/store/attempts.ts'
+import type { Walk } from '#server/store/bulk.ts'
+import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'
 import { listEvents } from '#server/store/events.ts'
 import { openStore } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
-import { getWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
+import {
+  changeWebhook,
+  deleteWebhook,
+  getWebhook,
+  setWebhookEnabled,
+} from '#server/store/webhooks.ts'
 import {
   acceptanceOf,
   callEvent,
@@ -356,6 +363,85 @@ test('while outcomes cannot be written no further request goes out', async () =>
   })
   expect(receiver.requests).toHaveLength(known.length + 150)
 }, 40_000)
+
+/** A quick webhook whose receiver stops answering: five requests are under way, the rest is leased ahead of its slots. */
+async function leasedAhead() {
+  const { receiver, webhook } = await receiverWith({ concurrency: 5, order: 'none' })
+  run()
+  const known = calls(150)
+  await accept(known)
+  await waitUntil(async () => (await counts()).delivered === known.length, { what: 'it is known' })
+  const gate = Promise.withResolvers<void>()
+  receiver.respond(async () => {
+    await gate.promise
+    return {}
+  })
+  const events = Array.from({ length: 60 }, (_, i) => callEvent(tenant, `ahead ${i}`))
+  await accept(events)
+  await receiver.waitFor((r) => r.length === known.length + 5, 'all slots are taken')
+  expect((await counts()).leased).toBeGreaterThan(20)
+  return { receiver, webhook, before: known.length, events, answer: gate.resolve }
+}
+
+test('what is cancelled is not sent, also where it was leased ahead', async () => {
+  const { receiver, webhook, before, events, answer } = await leasedAhead()
+  const one = (await listDeliveries(store, tenant.account.id, { state: 'leased' }, { limit: 1 }))
+    .items[0]
+  expect(await cancelDelivery(store, tenant.account.id, one?.id ?? '', Date.now())).toBe(
+    'cancelled',
+  )
+  let walk: Walk = { startedAt: Date.now(), after: 0 }
+  for (let next: number | null = 0; next !== null; ) {
+    const step = await cancelWaitingStep(store, webhook.id, walk, 20, Date.now())
+    next = step.next
+    walk = { ...walk, after: next ?? 0 }
+  }
+  expect(await counts()).toMatchObject({ leased: 5, pending: 0, cancelled: events.length - 5 })
+  answer()
+  await waitUntil(async () => (await counts()).leased === 0, { what: 'what was under way is over' })
+  expect(receiver.requests).toHaveLength(before + 5)
+})
+
+test('a webhook that is disabled, moved or deleted sends nothing more as it was', async () => {
+  const { receiver, webhook, before, events, answer } = await leasedAhead()
+  const { id } = tenant.account
+  await setWebhookEnabled(store, id, webhook.id, false, Date.now())
+  expect(await counts()).toMatchObject({ leased: 5, held: events.length - 5 })
+  answer()
+  await waitUntil(async () => (await counts()).leased === 0, { what: 'what was under way is over' })
+  expect(receiver.requests).toHaveLength(before + 5)
+
+  const elsewhere = await startReceiver()
+  receivers.push(elsewhere)
+  const gate = Promise.withResolvers<void>()
+  elsewhere.respond(async () => {
+    await gate.promise
+    return {}
+  })
+  await changeWebhook(store, id, webhook.id, { enabled: true, url: elsewhere.url }, Date.now())
+  await elsewhere.waitFor((r) => r.length === 5, 'all slots are taken')
+  await changeWebhook(store, id, webhook.id, { url: receiver.url }, Date.now())
+  gate.resolve()
+  await waitUntil(async () => (await counts()).held + (await counts()).pending === 0, {
+    what: 'all is sent',
+  })
+  await waitUntil(async () => (await counts()).leased === 0, { what: 'all is over' })
+  expect(elsewhere.requests).toHaveLength(5)
+  expect(receiver.requests).toHaveLength(before + events.length - 5)
+
+  const closed = Promise.withResolvers<void>()
+  receiver.respond(async () => {
+    await closed.promise
+    return {}
+  })
+  const sent = receiver.requests.length
+  await accept(Array.from({ length: 60 }, (_, i) => callEvent(tenant, `last ${i}`)))
+  await receiver.waitFor((r) => r.length === sent + 5, 'all slots are taken')
+  await deleteWebhook(store, id, webhook.id, Date.now())
+  closed.resolve()
+  await running?.stop()
+  expect(receiver.requests).toHaveLength(sent + 5)
+})
 
 test('kill -9 in the middle: nothing is lost, and what is sent twice has the same id', async () => {
   const { receiver, webhook } = await receiverWith({ concurrency: 20, order: 'none' })

@@ -6,7 +6,7 @@ import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { claimDue } from '#server/store/claim.ts'
-import type { Courier } from '#server/store/commit.ts'
+import type { Courier } from '#server/store/courier.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { openStore } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
@@ -52,6 +52,7 @@ const keeps = (ahead: number) => {
   const courier: Courier = {
     room: () => ({ limit: 1_000, ahead }),
     take: (more) => leases.push(...more),
+    setAside: async (_webhookId, work) => ({ result: await work(), cameBack: false }),
   }
   return { leases, courier }
 }
