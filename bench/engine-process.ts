@@ -15,6 +15,7 @@ import type { Event } from '#contracts/events/catalogue.ts'
 import { ServiceDraft } from '#contracts/service.ts'
 import { WebhookDraft } from '#contracts/webhook.ts'
 import { parseAddressRanges } from '#server/domain/address-policy.ts'
+import { boundHeap } from '#server/heap.ts'
 import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
@@ -330,4 +331,5 @@ const handlers = {
 }
 
 export type EngineHandlers = typeof handlers
+boundHeap()
 serve(handlers)

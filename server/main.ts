@@ -8,6 +8,7 @@ import type { CommandIo } from '#server/cli/command.ts'
 import { commands, helpText } from '#server/cli/commands.ts'
 import { projectFolder, readConfig } from '#server/config.ts'
 import { nearestName } from '#server/domain/nearest-name.ts'
+import { boundHeap } from '#server/heap.ts'
 
 /** Within this time a second signal is the same key press: npm passes on what the terminal has sent already. */
 const samePressMs = 1_000
@@ -105,6 +106,7 @@ function goWhereNpmWasCalled(): void {
 
 // Whatever is made, by us or by an Asterisk that we start, holds calls or secrets: for its owner alone.
 process.umask(0o077)
+boundHeap()
 goWhereNpmWasCalled()
 process.exitCode = await run(process.argv.slice(2))
 // A command has closed what it opened when it returns; what still keeps the process up would be a leak, and the

@@ -75,6 +75,8 @@ export async function startSqliteThread(settings: ConnectionSettings): Promise<S
     name: `offhook-sqlite-${settings.access}`,
     // Not those of the process: some, such as --input-type, refuse a worker of a file.
     execArgv: [],
+    // Transactions leave little behind; the usual three times 16 MB would fill with what is dead.
+    resourceLimits: { maxYoungGenerationSizeMb: 16 },
   })
   const greeting = await greetingOf(worker)
   if (!greeting.ready) {

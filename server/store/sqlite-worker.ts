@@ -72,8 +72,8 @@ function openDatabase({ path, access }: ConnectionSettings): DatabaseSync {
     // 32 MiB of log: where it comes to that, `sqlite-checkpoints.ts` has not caught a gap between two commits.
     db.exec('pragma wal_autocheckpoint = 8192')
   }
-  // 64 MiB of pages at most, taken as needed.
-  db.exec('pragma cache_size = -65536')
+  // Pages at most, in KiB, taken as needed: what is written comes back soon, what is read is of one page of a list.
+  db.exec(`pragma cache_size = -${access === 'write' ? 65_536 : 16_384}`)
   db.exec('pragma temp_store = memory')
   return db
 }

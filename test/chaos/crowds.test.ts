@@ -49,7 +49,8 @@ test(`${manyWebhooks} webhooks hear of each call once`, async ({ onTestFailed })
   expect(new Set(byWebhook.keys())).toEqual(new Set(names))
   for (const requests of byWebhook.values()) expect(eventsOf(requests).length).toBe(calls)
   const memory = await mostMemoryMb(offhook.pid())
-  expect(memory).toBeLessThan(mostMb)
+  // One event is as many requests, and all of them in one transaction.
+  expect(memory).toBeLessThan(mostMb + manyWebhooks / 40)
   process.stdout.write(
     `chaos: ${manyWebhooks} webhooks, ${calls} calls, ${wanted} requests, lost 0, repeated 0, peak ${memory.toFixed(0)} MB\n`,
   )
