@@ -3,7 +3,7 @@ import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import { numberKeysOf } from '#server/domain/events/number-keys.ts'
 import type { MatchedEvent } from '#server/domain/match.ts'
 import { nativeBody } from '#server/domain/native-body.ts'
-import type { Batch } from '#server/store/batch.ts'
+import type { Insert } from '#server/store/batch.ts'
 import { insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
 import { lockLanes } from '#server/store/lanes.ts'
 import { firedBy, matchingOf, type StoredMatching } from '#server/store/matching.ts'
@@ -135,12 +135,13 @@ export interface NewRows {
   readonly deliveries: readonly NewDelivery[]
 }
 
-/** `numbers`: those of the events that are new, by their id. */
+/** `numbers`: those of the events in their order; null: it is not new. */
 export function rowsOf(
   acceptances: readonly NewAcceptance[],
   fired: Fired,
-  numbers: Map<string, number>,
+  numbers: readonly (number | null)[],
 ): NewRows {
+  const next = numbers.values()
   const deliveries: NewDelivery[] = []
   const bodies: NewBody[] = []
   const calls: NewCall[] = []
@@ -148,10 +149,8 @@ export function rowsOf(
     const day = dayOf(now)
     const before = { events: bodies.length, deliveries: deliveries.length }
     events.forEach((event, j) => {
-      const number = numbers.get(event.id)
-      if (number === undefined) return
-      // The same event twice among these: the first one made it.
-      numbers.delete(event.id)
+      const number = next.next().value ?? null
+      if (number === null) return
       bodies.push({ event: number, day, body: event.body })
       if (event.beginsCall !== null) {
         calls.push({ accountId, day, firstEvent: number, keys: event.beginsCall })
@@ -219,31 +218,27 @@ function matched({ type, serviceUuid, aboutWebhook }: NewEvent): MatchedEvent {
     : { type, service, webhook: { id: aboutWebhook } }
 }
 
-const insertEvent: Batch = {
+const insertEvent: Insert = {
+  into: 'event',
   columns: {
     id: 'text',
-    account: 'text',
-    service: 'text',
+    account_id: 'text',
+    service_uuid: 'text',
     type: 'text',
-    call: 'text',
-    occurred: 'bigint',
-    now: 'bigint',
+    call_uuid: 'text',
+    occurred_at: 'bigint',
+    created_at: 'bigint',
   },
-  statement: (of, from) => `
-    insert into event (id, account_id, service_uuid, type, call_uuid, occurred_at, created_at)
-    select ${of('id')}, ${of('account')}, ${of('service')}, ${of('type')}, ${of('call')},
-      ${of('occurred')}, ${of('now')}
-    ${from} where true
-    on conflict (id) do nothing
-    returning seq, id`,
+  unlessThere: 'id',
+  numberedBy: ['id'],
 }
 
-/** Inserts those that are new and returns their numbers by event id. */
+/** Inserts those that are new; the number of each, in the order of the acceptances, null: it was there. */
 export async function insertEvents(
   trx: Trx,
   { batch }: ProcedureContext,
   acceptances: readonly NewAcceptance[],
-): Promise<Map<string, number>> {
+): Promise<readonly (number | null)[]> {
   const rows = acceptances.flatMap(({ accountId, events, now }) =>
     events.map((event) => [
       event.id,
@@ -255,16 +250,12 @@ export async function insertEvents(
       now,
     ]),
   )
-  if (rows.length === 0) return new Map()
-  const inserted = await batch<{ seq: number; id: string }>(trx, insertEvent, rows)
-  return new Map(inserted.map((row) => [row.id, row.seq]))
+  return rows.length === 0 ? [] : await batch.insert(trx, insertEvent, rows)
 }
 
-const insertBody = (day: number): Batch => ({
-  columns: { event: 'bigint', body: 'text' },
-  statement: (of, from) => `
-    insert into ${partitionName('event_body', day)} (event_seq, body)
-    select ${of('event')}, ${of('body')} ${from}`,
+const insertBody = (day: number): Insert => ({
+  into: partitionName('event_body', day),
+  columns: { event_seq: 'bigint', body: 'text' },
 })
 
 async function insertBodies(
@@ -274,7 +265,7 @@ async function insertBodies(
 ): Promise<void> {
   for (const [day, ofDay] of Map.groupBy(bodies, (body) => body.day)) {
     const rows = ofDay.map(({ event, body }) => [event, body])
-    await batch(trx, insertBody(day), rows)
+    await batch.insert(trx, insertBody(day), rows)
   }
 }
 

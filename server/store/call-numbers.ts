@@ -4,7 +4,7 @@
  * the middle of a tree, and all events of a call are found by its UUID.
  */
 import { sql } from 'kysely'
-import type { Batch } from '#server/store/batch.ts'
+import type { Insert } from '#server/store/batch.ts'
 import type { Place } from '#server/store/page.ts'
 import { type Partitioned, partitionDays, partitionName } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -21,11 +21,9 @@ export interface NewCall {
   readonly keys: readonly string[]
 }
 
-const insertNumber = (day: number): Batch => ({
-  columns: { account: 'text', number: 'text', event: 'bigint' },
-  statement: (of, from) => `
-    insert into ${partitionName(table, day)} (account_id, number, event_seq)
-    select ${of('account')}, ${of('number')}, ${of('event')} ${from}`,
+const insertNumber = (day: number): Insert => ({
+  into: partitionName(table, day),
+  columns: { account_id: 'text', number: 'text', event_seq: 'bigint' },
 })
 
 /** Part of the transaction that accepts the first events; after the day's tables are there. */
@@ -38,7 +36,7 @@ export async function insertCallNumbers(
     const rows = ofDay.flatMap(({ accountId, firstEvent, keys }) =>
       keys.map((number) => [accountId, number, firstEvent]),
     )
-    if (rows.length > 0) await batch(trx, insertNumber(day), rows)
+    if (rows.length > 0) await batch.insert(trx, insertNumber(day), rows)
   }
 }
 

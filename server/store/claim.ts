@@ -24,7 +24,7 @@ import {
   roomIn,
   takenFrom,
 } from '#server/domain/rate-limit.ts'
-import type { Batch } from '#server/store/batch.ts'
+import type { Update } from '#server/store/batch.ts'
 import type { CallOrder } from '#server/store/claim-order.ts'
 import { type DueDelivery, findDue, type LaneHead } from '#server/store/due-deliveries.ts'
 import { earliestDue, hasRoom, leaseEnd, noOthers, tlsVersion } from '#server/store/lanes.ts'
@@ -285,7 +285,7 @@ function leasesOf(
   }))
 }
 
-const leaseDelivery: Batch = {
+const leaseDelivery: Update = {
   columns: { seq: 'bigint', claim: 'text', until: 'bigint' },
   statement: (of, from) => `
     update delivery set state = 'leased', claim_id = ${of('claim')}, lease_until = ${of('until')}
@@ -304,7 +304,7 @@ async function lease(
     claimId,
     leaseEnd(now, webhook.timeoutMs),
   ])
-  await batch(trx, leaseDelivery, rows)
+  await batch.update(trx, leaseDelivery, rows)
 }
 
 async function moveOn(

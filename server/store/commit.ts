@@ -56,13 +56,13 @@ export async function commitInto(
 ): Promise<Committed> {
   const fired = await fireAll(trx, context, accepts)
   const lanes = [...finishes.map(({ webhookId }) => webhookId), ...lanesOf(fired)]
-  const [, , seqs, numbers] = await together(
+  const [, , finished, numbers] = await together(
     holdFences(trx, context.facts, accepts),
     lockLanes(trx, context.facts, lanes),
     moveDeliveries(trx, context, finishes),
     insertEvents(trx, context, accepts),
   )
-  const ended = finishes.filter(({ deliverySeq }) => seqs.has(deliverySeq))
+  const ended = finishes.filter((_, i) => finished[i])
   const made = rowsOf(accepts, fired, numbers)
   const [freed, open] = await together(
     freeSlots(trx, context, ended),
@@ -80,7 +80,6 @@ export async function commitInto(
     ended.some(({ attempt }) => !attempt.outcome.ok) ||
     freed.some((lane) => lane.next_due !== null)
   const nextDue = waits ? await nextDueIn(trx, { failingLimit: 1 }) : null
-  const finished = finishes.map(({ deliverySeq }) => seqs.has(deliverySeq))
   return { accepted: made.accepted, handovers, finished, nextDue }
 }
 

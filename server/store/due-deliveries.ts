@@ -1,6 +1,6 @@
 /** Step 2 of the claim (`claim.ts`): the due deliveries at the heads of some lanes. */
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { Batch, RunBatch } from '#server/store/batch.ts'
+import type { RunBatch, Select } from '#server/store/batch.ts'
 import { type CallOrder, inOrder } from '#server/store/claim-order.ts'
 import type { Trx } from '#server/store/store.ts'
 
@@ -45,7 +45,7 @@ export async function findDue(
     const [first] = ofKind
     if (first === undefined) continue
     const rows = ofKind.map(({ id, limit, laterLimit }) => [id, now, limit, laterLimit])
-    found.push(...(await batch<DueDelivery>(trx, dueOf(first), rows)))
+    found.push(...(await batch.select<DueDelivery>(trx, dueOf(first), rows)))
   }
   return found
 }
@@ -58,7 +58,7 @@ const columns = `d.seq, d.webhook_id, d.turn, d.attempts, d.round_attempts, d.re
  * (One window function over all lanes would read every due row of every lane.) The text depends on the kind of lane
  * alone, so that it stays prepared: made for the lanes of each claim it cost more to prepare than to run.
  */
-const dueOf = (kind: Pick<LaneHead, keyof CallOrder | 'inMemory'>): Batch => ({
+const dueOf = (kind: Pick<LaneHead, keyof CallOrder | 'inMemory'>): Select => ({
   columns: { webhook: 'text', now: 'bigint', limit: 'bigint', later: 'bigint' },
   statement: (of, from) => {
     const arm = (turn: 0 | 1, limit: string) => `

@@ -12,7 +12,7 @@ import type { NextState } from '#server/domain/next-state.ts'
 import { isoOf } from '#server/domain/times.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
-import type { Batch, BatchColumns, Value } from '#server/store/batch.ts'
+import type { BatchColumns, Insert, Update, Value } from '#server/store/batch.ts'
 import { type LaneBreaker, moveBreakers } from '#server/store/breakers.ts'
 import { tellDisabled } from '#server/store/disabled-event.ts'
 import { dueAgain } from '#server/store/lanes.ts'
@@ -81,7 +81,7 @@ export async function recordEnds(
  * What is leased has a claim, and nothing else has. Asked for its state as well, PostgreSQL may look it up in the index
  * of all that is leased, hundreds of rows for each (170 µs a row instead of 20).
  */
-const moveDelivery: Batch = {
+const moveDelivery: Update = {
   columns: {
     seq: 'bigint',
     claim: 'text',
@@ -98,17 +98,17 @@ const moveDelivery: Batch = {
       attempts = attempts + 1, round_attempts = round_attempts + ${of('counts')},
       last_status = ${of('status')}, last_error = ${of('error')}, claim_id = null, lease_until = null
     ${from}
-    where delivery.seq = ${of('seq')} and delivery.claim_id = ${of('claim')}
-    returning delivery.seq`,
+    where delivery.seq = ${of('seq')} and delivery.claim_id = ${of('claim')}`,
+  tells: true,
 }
 
-/** The numbers of the deliveries that were still leased to these claims. */
+/** For each, whether the delivery was still leased to its claim. */
 export async function moveDeliveries(
   trx: Trx,
   { batch }: ProcedureContext,
   finishes: readonly Finish[],
-): Promise<ReadonlySet<number>> {
-  if (finishes.length === 0) return new Set()
+): Promise<readonly boolean[]> {
+  if (finishes.length === 0) return []
   const rows = finishes.map(({ deliverySeq, claimId, next, now, attempt: { outcome } }) => [
     deliverySeq,
     claimId,
@@ -119,8 +119,7 @@ export async function moveDeliveries(
     outcome.statusCode,
     outcome.error,
   ])
-  const moved = await batch<{ seq: number }>(trx, moveDelivery, rows)
-  return new Set(moved.map((row) => row.seq))
+  return await batch.update(trx, moveDelivery, rows)
 }
 
 const attemptColumns = {
@@ -150,11 +149,9 @@ const attemptColumns = {
 } as const satisfies BatchColumns
 const attemptNames = Object.keys(attemptColumns) as (keyof typeof attemptColumns)[]
 
-const insertAttempt = (day: number): Batch => ({
+const insertAttempt = (day: number): Insert => ({
+  into: partitionName('attempt', day),
   columns: attemptColumns,
-  statement: (of, from) => `
-    insert into ${partitionName('attempt', day)} (${attemptNames.join(', ')})
-    select ${attemptNames.map(of).join(', ')} ${from}`,
 })
 
 async function insertAttempts(
@@ -168,7 +165,7 @@ async function insertAttempts(
       const row = attemptRow(finish, open.get(finish.webhookId)?.until ?? null)
       return attemptNames.map((name) => row[name])
     })
-    await batch(trx, insertAttempt(day), rows)
+    await batch.insert(trx, insertAttempt(day), rows)
   }
 }
 

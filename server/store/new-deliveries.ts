@@ -4,7 +4,7 @@
  * what the caller knows anyway. That saves the claim, its commit and reading the body back.
  */
 import { sql } from 'kysely'
-import type { Batch } from '#server/store/batch.ts'
+import type { Insert, Update } from '#server/store/batch.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import { leaseEnd, noOthers } from '#server/store/lanes.ts'
 import type { StoredMatching } from '#server/store/matching.ts'
@@ -77,49 +77,42 @@ export async function insertDeliveries(
     d.day,
     d.call,
     webhook === null ? 'pending' : 'leased',
+    0,
     d.now + d.webhook.delayMs,
+    0,
     webhook === null ? null : claimId,
     webhook === null ? null : leaseEnd(d.now, webhook.timeoutMs),
     d.now,
   ])
-  const [made] = await together(
-    context.batch<{ seq: number; event_seq: number; webhook_id: string }>(
-      trx,
-      insertDelivery,
-      rows,
-    ),
+  const [numbers] = await together(
+    context.batch.insert(trx, insertDelivery, rows),
     tellLanes(trx, context, chosen),
   )
-  const seqs = new Map(made.map((row) => [`${row.event_seq} ${row.webhook_id}`, row.seq]))
-  return chosen.flatMap(({ delivery, webhook }) => {
-    const seq = seqs.get(`${delivery.event} ${delivery.webhook.id}`)
-    if (webhook === null || seq === undefined) return []
+  return chosen.flatMap(({ delivery, webhook }, i) => {
+    const deliverySeq = numbers[i] ?? null
+    if (webhook === null || deliverySeq === null) return []
     const { from, day, call } = delivery
-    return [{ from, deliverySeq: seq, eventDay: day, call: call && `0 ${call}`, webhook }]
+    return [{ from, deliverySeq, eventDay: day, call: call && `0 ${call}`, webhook }]
   })
 }
 
-const insertDelivery: Batch = {
+const insertDelivery: Insert = {
+  into: 'delivery',
   columns: {
-    account: 'text',
-    webhook: 'text',
-    event: 'bigint',
-    day: 'integer',
-    call: 'text',
+    account_id: 'text',
+    webhook_id: 'text',
+    event_seq: 'bigint',
+    event_day: 'integer',
+    call_uuid: 'text',
     state: 'text',
-    due: 'bigint',
-    claim: 'text',
-    until: 'bigint',
-    now: 'bigint',
+    turn: 'integer',
+    due_at: 'bigint',
+    attempts: 'integer',
+    claim_id: 'text',
+    lease_until: 'bigint',
+    created_at: 'bigint',
   },
-  statement: (of, from) => `
-    insert into delivery
-      (account_id, webhook_id, event_seq, event_day, call_uuid, state, turn, due_at, attempts,
-       claim_id, lease_until, created_at)
-    select ${of('account')}, ${of('webhook')}, ${of('event')}, ${of('day')}, ${of('call')},
-      ${of('state')}, 0, ${of('due')}, 0, ${of('claim')}, ${of('until')}, ${of('now')}
-    ${from}
-    returning seq, event_seq, webhook_id`,
+  numberedBy: ['event_seq', 'webhook_id'],
 }
 
 /**
@@ -176,7 +169,7 @@ export function choose(
 }
 
 /** Not before the pause of an open breaker is over, or the claim would look at the lane again and again. */
-const moveLane: Batch = {
+const moveLane: Update = {
   columns: { webhook: 'text', leased: 'integer', due: 'bigint', node: 'text' },
   statement: (of, from) => `
     update lane set in_flight = in_flight + ${of('leased')},
@@ -202,5 +195,5 @@ async function tellLanes(
     const leased = group.length - dues.length
     return [id, leased, dues.length === 0 ? null : Math.min(...dues), node]
   })
-  await batch(trx, moveLane, rows)
+  await batch.update(trx, moveLane, rows)
 }

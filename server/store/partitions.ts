@@ -7,7 +7,7 @@
  * that its body and all its attempts are found without a search, however much later they were made.
  */
 import type { Transaction } from 'kysely'
-import type { Batch, RunBatch } from '#server/store/batch.ts'
+import type { RunBatch, Select } from '#server/store/batch.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
@@ -98,13 +98,13 @@ export async function readBodiesIn(
   const bodies = new Map<number, string>()
   for (const [day, ofDay] of Map.groupBy(events, (event) => event.day)) {
     const seqs = [...new Set(ofDay.map((event) => event.seq))].map((seq) => [seq])
-    const rows = await batch<{ event_seq: number; body: string }>(trx, bodyOf(day), seqs)
+    const rows = await batch.select<{ event_seq: number; body: string }>(trx, bodyOf(day), seqs)
     for (const row of rows) bodies.set(row.event_seq, row.body)
   }
   return bodies
 }
 
-const bodyOf = (day: number): Batch => ({
+const bodyOf = (day: number): Select => ({
   columns: { event: 'bigint' },
   statement: (of, from) => {
     const table = `${partitionName('event_body', day)} as b`

@@ -1,6 +1,5 @@
-import type { SQLInputValue } from 'node:sqlite'
 import { Kysely } from 'kysely'
-import { type Batch, perRow, type RunBatch, type Value } from '#server/store/batch.ts'
+import { insertOne, perRow, type Rows, type RunBatch, type Select } from '#server/store/batch.ts'
 import { sqliteFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
@@ -27,7 +26,8 @@ import type { Trx } from '#server/store/store.ts'
 interface OwnConnection {
   readonly begin: (durability: Durability) => void
   readonly run: (request: Omit<StatementRequest, 'id'>) => StatementResult
-  readonly runEach: (sql: string, rows: readonly (readonly SQLInputValue[])[]) => unknown[]
+  readonly selectEach: (sql: string, rows: Rows) => readonly unknown[]
+  readonly writeEach: (sql: string, rows: Rows) => readonly (number | null)[]
   readonly rollback: () => void
 }
 
@@ -35,7 +35,10 @@ interface OwnConnection {
  * Runs whole transactions in the thread of the connection. Between their statements nothing but promises is awaited, so
  * that no other message comes in between.
  */
-export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection, node: string) {
+export function serveProcedures(
+  { begin, run, selectEach, writeEach, rollback }: OwnConnection,
+  node: string,
+) {
   const sqlite: SqliteConnection = {
     run: async (statement) => run(statement),
     rollback: async () => rollback(),
@@ -43,11 +46,13 @@ export function serveProcedures({ begin, run, runEach, rollback }: OwnConnection
   // Within the transaction that is begun here; "durable" would say how Kysely begins one, and it never does.
   const dialect = sqliteDialect(sqlite, createTurnstile(), 'durable')
   const trx = new Kysely<Tables>({ dialect }) as Trx
-  const batch: RunBatch = async <R>(
-    _trx: Trx,
-    one: Batch,
-    rows: readonly (readonly Value[])[],
-  ): Promise<readonly R[]> => runEach(perRow(one), rows) as R[]
+  const batch: RunBatch = {
+    select: async <R>(_trx: Trx, one: Select, rows: Rows) =>
+      selectEach(perRow(one), rows) as readonly R[],
+    insert: async (_trx, one, rows) => writeEach(insertOne(one), rows),
+    update: async (_trx, one, rows) =>
+      writeEach(perRow(one), rows).map((changed) => changed !== null),
+  }
   const context: ProcedureContext = {
     node,
     facts: sqliteFacts,

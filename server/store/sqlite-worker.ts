@@ -126,15 +126,25 @@ function serveStatements(db: DatabaseSync, { lock, flusher, checkpoints }: Besid
     return { rows: [], changes: Number(done.changes), insertedKey: Number(done.lastInsertRowid) }
   }
 
-  /** The same statement for each of the rows, within a transaction that has begun. */
-  function runEach(sql: string, rows: readonly (readonly SQLInputValue[])[]): unknown[] {
-    const { statement, returnsRows } = prepare(sql)
-    const returned: unknown[] = []
-    for (const row of rows) {
-      if (returnsRows) for (const one of statement.all(...row)) returned.push(one)
-      else statement.run(...row)
-    }
-    return returned
+  /** What the same statement finds for each of the rows, within a transaction that has begun. */
+  function selectEach(sql: string, rows: readonly (readonly SQLInputValue[])[]): unknown[] {
+    const { statement } = prepare(sql)
+    return rows.flatMap((row) => statement.all(...row))
+  }
+
+  /**
+   * The same statement for each of the rows, within a transaction that has begun. For each the number of the row that
+   * was last inserted; null: it changed nothing.
+   */
+  function writeEach(
+    sql: string,
+    rows: readonly (readonly SQLInputValue[])[],
+  ): readonly (number | null)[] {
+    const { statement } = prepare(sql)
+    return rows.map((row) => {
+      const { changes, lastInsertRowid } = statement.run(...row)
+      return changes === 0 ? null : Number(lastInsertRowid)
+    })
   }
 
   function close(): void {
@@ -149,7 +159,7 @@ function serveStatements(db: DatabaseSync, { lock, flusher, checkpoints }: Besid
     if (db.isTransaction) db.exec('rollback')
   }
 
-  return { begin, run, runEach, rollback, close }
+  return { begin, run, selectEach, writeEach, rollback, close }
 }
 
 type Statements = ReturnType<typeof serveStatements>

@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { searchAttempts } from '#server/store/attempt-search.ts'
-import { perRow, type RunBatch } from '#server/store/batch.ts'
+import { perRow, type Rows, type RunBatch, type Select } from '#server/store/batch.ts'
 import { claimInto } from '#server/store/claim.ts'
 import { type DeliveryFilter, listDeliveries } from '#server/store/delivery-search.ts'
 import { type EventFilter, listEvents } from '#server/store/events.ts'
@@ -159,12 +159,7 @@ describe('events', () => {
  */
 describe('the claim', () => {
   const steps: string[] = []
-  const batch: RunBatch = async <R>(
-    trx: Trx,
-    one: Parameters<RunBatch>[1],
-    rows: Parameters<RunBatch>[2],
-  ) => {
-    const text = perRow(one)
+  const runEach = async <R>(trx: Trx, text: string, rows: Rows): Promise<readonly R[]> => {
     const made: R[] = []
     for (const row of rows) {
       const plan = db.prepare(`explain query plan ${text}`).all(...row)
@@ -172,6 +167,13 @@ describe('the claim', () => {
       made.push(...(await trx.executeQuery<R>(CompiledQuery.raw(text, [...row]))).rows)
     }
     return made
+  }
+  const batch: RunBatch = {
+    select: async <R>(trx: Trx, one: Select, rows: Rows) =>
+      await runEach<R>(trx, perRow(one), rows),
+    update: async (trx, one, rows) => await runEach(trx, perRow(one), rows),
+    // A claim makes nothing.
+    insert: async () => [],
   }
 
   test.each([
