@@ -77,7 +77,10 @@ test.skipIf(impossible !== null)(
     })
     for (const { duration_ms } of Object.values(outcomes)) expect(duration_ms).toBeLessThan(4_000)
     // One probe at a time, each of two seconds; in between there is no socket left.
-    await waitUntil(async () => (await socketsTo(host, world)) === 0, { what: 'no socket is left' })
+    await waitUntil(async () => (await socketsTo(host, world)) === 0, {
+      what: 'no socket is left',
+      timeoutMs: 30_000,
+    })
 
     await host.comeBack()
     await offhook.api('POST', `/webhooks/${well}/enable`)
