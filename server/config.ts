@@ -172,7 +172,8 @@ export const settings = {
   maxInFlight: setting({
     env: 'OFFHOOK_MAX_IN_FLIGHT',
     schema: wholeNumber(1, 10_000).default(256),
-    description: 'Requests to all receivers together that may be under way at the same time.',
+    description:
+      'Requests to all receivers together that may be under way at the same time. Receivers that fail or take more than a second share half of it. When many turn slow at once and hold more, the others may have half as many on top.',
   }),
   stopSeconds: setting({
     env: 'OFFHOOK_STOP_SECONDS',

@@ -12,9 +12,9 @@
  * What happens when: kill -9: the leases are returned at the next start, and the same `webhook-id` goes out again.
  * Disk full, database away: outcomes wait and are written when it takes them; until then no further request begins,
  * since what cannot be written down goes out again after a kill. A slow receiver: takes the slots of its own lane only.
- * Many failing receivers: share half of all slots, so that the healthy ones have the other. A webhook that is disabled,
- * changed or deleted: what is ahead of its slots goes back before (`setAside`); by another process: it goes out within
- * two seconds, or back. Clock set back or ahead: see
+ * Many failing or slow receivers: share half of all slots, so that the others have the other (`slots.ts`). A webhook that
+ * is disabled, changed or deleted: what is ahead of its slots goes back before (`setAside`); by another process: it goes
+ * out within two seconds, or back. Clock set back or ahead: see
  * `steady-clock.ts`, and over a restart `store/last-time.ts`.
  */
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
@@ -107,13 +107,15 @@ interface Deliverer {
 /** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
 export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promise<void> {
   const doorbell = createDoorbell()
+  const now = steadyClock(deps.now, () => performance.now())
   const deliverer: Deliverer = {
     deps,
-    now: steadyClock(deps.now, () => performance.now()),
+    now,
     leased: new Map(),
     line: createLine(
       () => (deliverer.unwritten > 0 ? 0 : deps.maxInFlight),
       (lease) => start(deliverer, lease),
+      () => performance.now(),
     ),
     bytes: 0,
     unwritten: 0,
@@ -142,7 +144,8 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
         deps.store.courier ??= courierOf(deliverer)
         reapAt = performance.now() + reapEveryMs
       }
-      await giveBack(deliverer, deliverer.line.takeBackOlder(deliverer.now() - longestAheadMs))
+      await giveBack(deliverer, deliverer.line.takeBackOlder(now() - longestAheadMs))
+      deliverer.line.pump()
       if (deliverer.lookAt <= deliverer.now() || performance.now() >= pollAt) {
         await claimMore(deliverer)
         pollAt = performance.now() + longestWaitMs
@@ -226,11 +229,11 @@ async function claimMore(deliverer: Deliverer): Promise<void> {
   // the other is under way, chased each other for ever.
   await Promise.all(deliverer.returns)
   deliverer.lookAt = Number.POSITIVE_INFINITY
-  const failing = [...leased.keys()].filter((lease) => lease.webhook.failing).length
+  const troubled = [...leased.keys()].filter((lease) => lease.webhook.troubled).length
   const { leases, nextDue } = await claimDue(deps.store, {
     now: now(),
     limit: Math.min(limit, claimAtOnce),
-    failingLimit: Math.max(0, Math.ceil(deps.maxInFlight / 2) - failing),
+    troubledLimit: Math.max(0, Math.ceil(deps.maxInFlight / 2) - troubled),
     ahead,
   })
   if (nextDue !== null) {

@@ -5,7 +5,12 @@ import type { Lease } from '#server/store/claim.ts'
 
 let made = 0
 
-function lease(webhook: string, call: string | null = null, concurrency = 2): Lease {
+function lease(
+  webhook: string,
+  call: string | null = null,
+  concurrency = 2,
+  troubled = false,
+): Lease {
   made += 1
   return {
     deliverySeq: made,
@@ -17,7 +22,7 @@ function lease(webhook: string, call: string | null = null, concurrency = 2): Le
       timeoutMs: 1_000,
       concurrency,
       sealedSecrets: '[]',
-      failing: false,
+      troubled,
       probe: false,
       tlsVersion: null,
     },
@@ -35,6 +40,7 @@ test('a lane has no more under way than its concurrency, all together no more th
   const line = createLine(
     () => 3,
     (one) => sent.push(one),
+    () => 0,
   )
   line.add(
     [1, 2, 3].map(() => lease('a')),
@@ -56,6 +62,7 @@ test('first tries of a call go one after the other, others pass them', () => {
   const line = createLine(
     () => 9,
     (one) => sent.push(one),
+    () => 0,
   )
   const [x1, x2, y1, none] = [lease('a', 'x'), lease('a', 'x'), lease('a', 'y'), lease('a')]
   line.add([x1, x2, y1, none] as Lease[], 0)
@@ -71,6 +78,7 @@ test('what waits can be taken back, what is under way not', () => {
   const line = createLine(
     () => 9,
     (one) => sent.push(one),
+    () => 0,
   )
   const [a1, a2, b1] = [lease('a', null, 1), lease('a', null, 1), lease('b', null, 1)]
   const b2 = lease('b', null, 1)
@@ -90,6 +98,7 @@ test('nothing is sent without slots, and all that can go when there are some aga
   const line = createLine(
     () => slots,
     (one) => sent.push(one),
+    () => 0,
   )
   const [a1, a2, a3] = [lease('a', null, 1), lease('a', null, 1), lease('a', null, 1)]
   line.add([a1, a2], 0)
@@ -102,13 +111,54 @@ test('nothing is sent without slots, and all that can go when there are some aga
   expect(sent).toEqual([a1, a2])
 })
 
+test('lanes in trouble have half of the slots, and the rest of it when one of them ends', () => {
+  const sent: Lease[] = []
+  const line = createLine(
+    () => 4,
+    (one) => sent.push(one),
+    () => 0,
+  )
+  const bad = ['a', 'b', 'c'].map((id) => lease(id, null, 1, true))
+  line.add(bad, 0)
+  expect(sent).toEqual(bad.slice(0, 2))
+  const good = ['d', 'e', 'f'].map((id) => lease(id, null, 1))
+  line.add(good, 0)
+  expect(sent).toEqual([...bad.slice(0, 2), ...good.slice(0, 2)])
+  line.ended(bad[0] as Lease)
+  line.ended(bad[1] as Lease)
+  expect(new Set(sent)).toEqual(new Set([...bad, ...good]))
+})
+
+test('lanes that turn slow with all slots in hand do not keep the others from half as many', () => {
+  const sent: Lease[] = []
+  let now = 0
+  const line = createLine(
+    () => 4,
+    (one) => sent.push(one),
+    () => now,
+  )
+  const slow = ['a', 'b', 'c', 'd'].map((id) => lease(id, null, 1))
+  const quick = ['e', 'f', 'g'].map((id) => lease(id, null, 1))
+  line.add([...slow, ...quick, lease('a', null, 2)], 0)
+  now = 999
+  line.pump()
+  expect(sent).toEqual(slow)
+  now = 1_000
+  line.pump()
+  // Nor is more of a slow lane sent, although it has room.
+  expect(sent).toEqual([...slow, ...quick.slice(0, 2)])
+  line.ended(quick[0] as Lease)
+  expect(sent).toEqual([...slow, ...quick])
+})
+
 test('in any mix everything goes once, in the order of its call', () => {
   const steps = fc.array(
-    fc.record({ webhook: fc.nat(2), call: fc.option(fc.nat(2)), ends: fc.nat(3) }),
+    fc.record({ webhook: fc.nat(2), call: fc.option(fc.nat(2)), ends: fc.nat(3), ms: fc.nat(800) }),
   )
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 4 }), (mix, slots) => {
       const under: Lease[] = []
+      let now = 0
       const sent: Lease[] = []
       const line = createLine(
         () => slots,
@@ -116,14 +166,20 @@ test('in any mix everything goes once, in the order of its call', () => {
           under.push(one)
           sent.push(one)
         },
+        () => now,
       )
       const added: Lease[] = []
-      for (const { webhook, call, ends } of mix) {
-        const one = lease(`w${webhook}`, call === null ? null : `c${webhook}${call}`)
+      for (const { webhook, call, ends, ms } of mix) {
+        const named = call === null ? null : `c${webhook}${call}`
+        const one = lease(`w${webhook}`, named, 2, webhook === 2)
+        now += ms
         added.push(one)
         line.add([one], 0)
         for (let i = 0; i < ends && under.length > 0; i += 1) line.ended(under.shift() as Lease)
-        expect(under.length).toBeLessThanOrEqual(slots)
+        const half = Math.floor(slots / 2)
+        expect(under.length).toBeLessThanOrEqual(slots + half)
+        const troubled = under.filter((u) => u.webhook.troubled)
+        expect(troubled.length).toBeLessThanOrEqual(Math.max(half, 1))
         const calls = under.flatMap((u) => (u.call === null ? [] : [u.call]))
         expect(new Set(calls).size).toBe(calls.length)
       }

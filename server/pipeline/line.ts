@@ -7,6 +7,7 @@
  * The lanes that could send take turns. The first tries of a call go one after the other, in the order in which they
  * were added. All of it is memory: what is lost here is still leased in the database, and returned from there.
  */
+import { createSlots } from '#server/pipeline/slots.ts'
 import type { Lease } from '#server/store/claim.ts'
 
 export interface Line {
@@ -18,7 +19,7 @@ export interface Line {
   /** The same for everything that was added before the time. */
   readonly takeBackOlder: (than: number) => readonly Lease[]
   readonly waiting: () => number
-  /** After there have become more slots. */
+  /** After there have become more slots, and every now and then: time makes what is under way slow. */
   readonly pump: () => void
 }
 
@@ -34,12 +35,18 @@ interface Lane {
   readonly calls: Set<string>
 }
 
-/** `send` is called at once or later, while fewer than `slots` leases are under way. */
-export function createLine(slots: () => number, send: (lease: Lease) => void): Line {
+/** `send` is called at once or later, when there is a slot. `now`: milliseconds. */
+export function createLine(
+  most: () => number,
+  send: (lease: Lease) => void,
+  now: () => number,
+): Line {
+  const slots = createSlots(most, now)
   const lanes = new Map<string, Lane>()
   /** Those that may have something to send, in turn: who has sent goes behind the others. */
   const ready = new Set<Lane>()
-  let underWay = 0
+  /** Those that could send, had the lanes in trouble a slot left. */
+  const parked = new Set<Lane>()
   let waiting = 0
 
   function laneOf(id: string): Lane {
@@ -48,28 +55,26 @@ export function createLine(slots: () => number, send: (lease: Lease) => void): L
     return lane
   }
 
-  function next(lane: Lane): Lease | null {
-    const at = lane.waiting.findIndex(
-      ({ lease: { call, webhook } }) =>
-        lane.underWay < webhook.concurrency && (call === null || !lane.calls.has(call)),
-    )
-    if (at < 0) return null
-    const [found] = lane.waiting.splice(at, 1)
+  function begin(lane: Lane, at: number, lease: Lease): void {
+    lane.waiting.splice(at, 1)
     waiting -= 1
-    return found?.lease ?? null
+    slots.begin(lease)
+    lane.underWay += 1
+    if (lease.call !== null) lane.calls.add(lease.call)
+    if (lane.waiting.length > 0) ready.add(lane)
+    send(lease)
   }
 
   function pump(): void {
+    slots.noticeLate()
     for (const lane of ready) {
-      if (underWay >= slots()) return
+      const at = nextOf(lane)
+      const next = lane.waiting[at]
+      const may = next === undefined ? null : slots.ask(next.lease)
+      if (may === 'full') return
       ready.delete(lane)
-      const lease = next(lane)
-      if (lease === null) continue
-      underWay += 1
-      lane.underWay += 1
-      if (lease.call !== null) lane.calls.add(lease.call)
-      if (lane.waiting.length > 0) ready.add(lane)
-      send(lease)
+      if (may === 'wait') parked.add(lane)
+      if (may === 'go' && next !== undefined) begin(lane, at, next.lease)
     }
   }
 
@@ -95,7 +100,10 @@ export function createLine(slots: () => number, send: (lease: Lease) => void): L
     ended(lease) {
       const { id } = lease.webhook
       const lane = laneOf(id)
-      underWay -= 1
+      if (slots.end(lease)) {
+        for (const one of parked) ready.add(one)
+        parked.clear()
+      }
       lane.underWay -= 1
       if (lease.call !== null) lane.calls.delete(lease.call)
       if (lane.waiting.length > 0) ready.add(lane)
@@ -112,4 +120,12 @@ export function createLine(slots: () => number, send: (lease: Lease) => void): L
     waiting: () => waiting,
     pump,
   }
+}
+
+/** The first that its lane and its call let go; -1: none. */
+function nextOf(lane: Lane): number {
+  return lane.waiting.findIndex(
+    ({ lease: { call, webhook } }) =>
+      lane.underWay < webhook.concurrency && (call === null || !lane.calls.has(call)),
+  )
 }

@@ -28,7 +28,7 @@ import type { Update } from '#server/store/batch.ts'
 import type { CallOrder } from '#server/store/claim-order.ts'
 import { type DueDelivery, findDue, type LaneHead } from '#server/store/due-deliveries.ts'
 import { earliestDue, hasRoom, leaseEnd, noOthers, tlsVersion } from '#server/store/lanes.ts'
-import { aheadOf } from '#server/store/pace.ts'
+import { aheadOf, isSlow } from '#server/store/pace.ts'
 import { bodyIn, readBodiesIn } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
@@ -38,8 +38,8 @@ export interface ClaimRequest {
   readonly now: number
   /** The most deliveries to take. */
   readonly limit: number
-  /** How many of them may belong to webhooks whose last attempt failed: these share a part of all slots. */
-  readonly failingLimit: number
+  /** How many of them may belong to webhooks whose last attempt failed, or that are slow: these share a part of all slots. */
+  readonly troubledLimit: number
   /**
    * How many deliveries more than its room a lane may get, at most, for a caller that keeps to its concurrency and to
    * the order of its calls itself (`pipeline/line.ts`); only while nobody else has anything of the lane leased. 0 or
@@ -60,8 +60,8 @@ export interface ClaimedWebhook {
   readonly sealedSecrets: string
   /** Version of its TLS identity (`tls-identities.ts`); null: the usual one. */
   readonly tlsVersion: string | null
-  /** Its last attempt failed. */
-  readonly failing: boolean
+  /** Its last attempt failed, or it is slow. */
+  readonly troubled: boolean
   /** Its circuit breaker is not closed: this request finds out whether its receiver is back. */
   readonly probe: boolean
 }
@@ -93,6 +93,8 @@ export interface Claim {
 const lanesAtOnce = 32
 /** What a lane gets at least, so that a busy one is not visited for every single delivery. */
 const leastShare = 4
+/** When a lane is looked at again that was due while all that lanes in trouble may have was taken. */
+const putOffMs = 500
 
 interface Lane extends CallOrder {
   readonly id: string
@@ -128,10 +130,11 @@ export async function claimInto(
   const wanted = lanes.map((lane): Wanted => {
     const bucket = bucketOf(lane, request.now)
     const rate = bucket === null ? Number.POSITIVE_INFINITY : roomIn(bucket)
-    return { lane, bucket, limit: Math.min(roomOf(lane, context, request), share, rate) }
+    const limit = Math.min(roomOf(lane, context, request), share, rate)
+    return { lane, bucket, limit, troubled: lane.failures > 0 || isSlow(context.pace, lane.id) }
   })
   const candidates = await findDue(trx, context.batch, headsOf(wanted, request), request.now)
-  const taken = choose(wanted, candidates, request)
+  const { taken, putOff } = choose(wanted, candidates, request)
   const claimId = newClaimId(context.node)
   const bodies = await readBodiesIn(
     trx,
@@ -144,9 +147,10 @@ export async function claimInto(
   if (leases.length > 0) await lease(trx, context, leases, request.now)
   await moveOn(trx, context, taken, request.now)
   await spend(trx, context, wanted, taken)
+  if (putOff.length > 0) await wait(trx, context, putOff, request.now)
   if (leases.length === request.limit) return { leases, nextDue: request.now }
-  const failing = leases.filter((l) => l.webhook.failing).length
-  const rest = { failingLimit: request.failingLimit - failing }
+  const troubled = leases.filter((l) => l.webhook.troubled).length
+  const rest = { troubledLimit: request.troubledLimit - troubled }
   return { leases, nextDue: await nextDueIn(trx, rest) }
 }
 
@@ -157,17 +161,17 @@ export function newClaimId(node: string): string {
 
 /** When the earliest lane with room is due, epoch ms; null: none will be by the passing of time alone. */
 export async function nextDueAt(store: Store): Promise<number | null> {
-  return await nextDueIn(store.read, { failingLimit: 1 })
+  return await nextDueIn(store.read, { troubledLimit: 1 })
 }
 
 export async function nextDueIn(
   db: Db,
-  { failingLimit }: Pick<ClaimRequest, 'failingLimit'>,
+  { troubledLimit }: Pick<ClaimRequest, 'troubledLimit'>,
 ): Promise<number | null> {
   const row = await sql<{ next_due: number }>`
     select next_due from lane
     where next_due is not null and ${hasRoom}
-      ${failingLimit > 0 ? sql`` : sql`and failures = 0`}
+      ${troubledLimit > 0 ? sql`` : sql`and failures = 0`}
     order by next_due limit 1`.execute(db)
   return row.rows[0]?.next_due ?? null
 }
@@ -175,7 +179,7 @@ export async function nextDueIn(
 async function dueLanes(
   trx: Trx,
   { facts, node }: ProcedureContext,
-  { now, limit, failingLimit }: ClaimRequest,
+  { now, limit, troubledLimit }: ClaimRequest,
 ): Promise<readonly Lane[]> {
   const rows = await sql<Lane>`
     select lane.webhook_id as id, lane.max_in_flight as concurrency, lane.failures, lane.breaker,
@@ -187,7 +191,7 @@ async function dueLanes(
     from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id
     where lane.next_due is not null and lane.next_due <= ${now}
       and ${hasRoom}
-      ${failingLimit > 0 ? sql`` : sql`and lane.failures = 0`}
+      ${troubledLimit > 0 ? sql`` : sql`and lane.failures = 0`}
     order by lane.next_due
     limit ${Math.min(limit, lanesAtOnce)}
     ${facts.lockRows('lane')}`.execute(trx)
@@ -206,6 +210,8 @@ interface Wanted {
   /** What the rate limit allows now; null: there is none. */
   readonly bucket: Bucket | null
   readonly limit: number
+  /** Its last attempt failed, or it is slow. */
+  readonly troubled: boolean
 }
 
 function bucketOf(lane: Lane, now: number): Bucket | null {
@@ -227,6 +233,7 @@ function headsOf(wanted: readonly Wanted[], { ahead = 0 }: ClaimRequest): readon
 
 interface Taken {
   readonly lane: Lane
+  readonly troubled: boolean
   readonly deliveries: readonly DueDelivery[]
   /** The lane gave as many as it was asked for, or had to stop: there may be more that is due. */
   readonly more: boolean
@@ -237,26 +244,28 @@ function choose(
   wanted: readonly Wanted[],
   candidates: readonly DueDelivery[],
   request: ClaimRequest,
-): readonly Taken[] {
+): { readonly taken: readonly Taken[]; readonly putOff: readonly string[] } {
   const byLane = Map.groupBy(candidates, (c) => c.webhook_id)
   let left = request.limit
-  let leftForFailing = request.failingLimit
+  let leftForTroubled = request.troubledLimit
   const taken: Taken[] = []
-  for (const { lane, limit } of wanted) {
+  const putOff: string[] = []
+  for (const { lane, limit, troubled } of wanted) {
     const due = (byLane.get(lane.id) ?? []).toSorted((a, b) => a.turn - b.turn)
-    const failing = lane.failures > 0
-    const most = Math.min(limit, left, failing ? leftForFailing : left)
+    const most = Math.min(limit, left, troubled ? leftForTroubled : left)
     const deliveries = due.slice(0, most)
     left -= deliveries.length
-    if (failing) leftForFailing -= deliveries.length
-    // A lane that nothing was left for keeps its place in the line.
-    if (most > 0) taken.push({ lane, deliveries, more: due.length >= most })
+    if (troubled) leftForTroubled -= deliveries.length
+    // A lane that nothing was left for keeps its place in the line. Slow ones would keep others from theirs: failing
+    // lanes are left out when nothing is left for them, but these look like any other until they are read.
+    if (most > 0) taken.push({ lane, troubled, deliveries, more: due.length >= most })
+    else if (troubled && lane.failures === 0 && left > 0) putOff.push(lane.id)
   }
-  return taken
+  return { taken, putOff }
 }
 
 function leasesOf(
-  { lane, deliveries }: Taken,
+  { lane, troubled, deliveries }: Taken,
   bodies: ReadonlyMap<number, string>,
   claimId: string,
 ): readonly Lease[] {
@@ -268,7 +277,7 @@ function leasesOf(
     concurrency: lane.concurrency,
     sealedSecrets: lane.secrets,
     tlsVersion: lane.tls_version,
-    failing: lane.failures > 0,
+    troubled,
     probe: lane.breaker !== 'closed',
   }
   return deliveries.map((d) => ({
@@ -360,4 +369,24 @@ async function spend(
       from ${facts.rowsOf(JSON.stringify(rows), 'r')}
     ) as e
     where lane.webhook_id = e.webhook`.execute(trx)
+}
+
+/** Puts lanes off that were due in vain, behind those that are not. */
+async function wait(
+  trx: Trx,
+  { batch }: ProcedureContext,
+  lanes: readonly string[],
+  now: number,
+): Promise<void> {
+  await batch.update(
+    trx,
+    putOffLane,
+    lanes.map((id) => [id, now + putOffMs]),
+  )
+}
+
+const putOffLane: Update = {
+  columns: { webhook: 'text', due: 'bigint' },
+  statement: (of, from) => `
+    update lane set next_due = ${of('due')} ${from} where lane.webhook_id = ${of('webhook')}`,
 }

@@ -79,7 +79,7 @@ export async function commitInto(
     chosen.some(({ webhook }) => webhook === null) ||
     ended.some(({ attempt }) => !attempt.outcome.ok) ||
     freed.some((lane) => lane.next_due !== null)
-  const nextDue = waits ? await nextDueIn(trx, { failingLimit: 1 }) : null
+  const nextDue = waits ? await nextDueIn(trx, { troubledLimit: 1 }) : null
   return { accepted: made.accepted, handovers, finished, nextDue }
 }
 

@@ -10,7 +10,7 @@ export interface StoredMatching extends MatchingWebhook {
   readonly delayMs: number
   readonly order: DeliveryOrder
   /** What its deliverer is told, where a delivery is leased at once. */
-  readonly claimed: Omit<ClaimedWebhook, 'failing' | 'concurrency' | 'probe'>
+  readonly claimed: Omit<ClaimedWebhook, 'troubled' | 'concurrency' | 'probe'>
 }
 
 export interface AccountMatching {

@@ -8,7 +8,7 @@ import type { Insert, Update } from '#server/store/batch.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import { leaseEnd, noOthers } from '#server/store/lanes.ts'
 import type { StoredMatching } from '#server/store/matching.ts'
-import { aheadOf } from '#server/store/pace.ts'
+import { aheadOf, isSlow } from '#server/store/pace.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Trx } from '#server/store/store.ts'
 import { together } from '#server/store/together.ts'
@@ -156,14 +156,14 @@ export function choose(
   return deliveries.map((delivery) => {
     const { id, delayMs, order, claimed } = delivery.webhook
     const lane = rooms.get(id)
-    const now = delayMs === 0 && order !== 'strict'
+    const now = delayMs === 0 && order !== 'strict' && !isSlow(pace, id)
     if (lane === undefined || lane.room <= 0 || left <= 0 || !now) {
       rooms.delete(id)
       return { delivery, webhook: null }
     }
     lane.room -= 1
     left -= 1
-    const webhook = { ...claimed, concurrency: lane.concurrency, failing: false, probe: false }
+    const webhook = { ...claimed, concurrency: lane.concurrency, troubled: false, probe: false }
     return { delivery, webhook }
   })
 }

@@ -38,6 +38,11 @@ export function notePace(pace: Pace, webhookId: string, ok: boolean, durationMs:
   pace.set(webhookId, { ms, successes: known.successes + 1 })
 }
 
+/** Its receiver takes so long that the webhook must not have slots that quick ones could use. */
+export function isSlow(pace: Pace, webhookId: string): boolean {
+  return (pace.get(webhookId)?.ms ?? 0) > secondMs
+}
+
 /** How many deliveries more than its room a lane may have leased, `most` at most. */
 export function aheadOf(pace: Pace, webhookId: string, concurrency: number, most: number): number {
   const known = pace.get(webhookId)

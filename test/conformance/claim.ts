@@ -73,7 +73,13 @@ export function runClaimConformance(open: OpenTestStore): void {
       const lease = only((await claim(store, 1_000)).leases)
       expect(lease).toMatchObject({
         attempts: 0,
-        webhook: { id: webhook.id, url: webhook.url, retries: 3, timeoutMs: 9_000, failing: false },
+        webhook: {
+          id: webhook.id,
+          url: webhook.url,
+          retries: 3,
+          timeoutMs: 9_000,
+          troubled: false,
+        },
         event: { id: event?.id, type: 'call.inbound.received' },
       })
       expect(JSON.parse(lease.event.body)).toEqual(event)
@@ -132,12 +138,12 @@ export function runClaimConformance(open: OpenTestStore): void {
       await failUntil(store, second, 1_500, 1_100)
       const healthy = await makeWebhook(store, tenant)
       await acceptCalls(2, 4, 1_500)
-      const claimed = await claimDue(store, { now: 1_500, limit: 10, failingLimit: 0 })
+      const claimed = await claimDue(store, { now: 1_500, limit: 10, troubledLimit: 0 })
       expect(new Set(claimed.leases.map((l) => l.webhook.id))).toEqual(new Set([healthy.id]))
       // The lane that is left out is due, but nothing to wake up for.
       expect(claimed.nextDue).toBeNull()
-      const one = await claimDue(store, { now: 1_500, limit: 10, failingLimit: 1 })
-      expect(one.leases.map((l) => [l.webhook.id, l.webhook.failing])).toEqual([[sick.id, true]])
+      const one = await claimDue(store, { now: 1_500, limit: 10, troubledLimit: 1 })
+      expect(one.leases.map((l) => [l.webhook.id, l.webhook.troubled])).toEqual([[sick.id, true]])
     })
 
     test('first tries go before retries', async () => {

@@ -86,7 +86,7 @@ export async function accept(
 }
 
 export async function claim(store: Store, now: number, limit = 100): Promise<Claim> {
-  return await claimDue(store, { now, limit, failingLimit: limit })
+  return await claimDue(store, { now, limit, troubledLimit: limit })
 }
 
 /** What `finishAttempt` wants for a lease whose receiver gave that status. */

@@ -61,7 +61,7 @@ export function runHandOverConformance(open: OpenTestStore): void {
         attempts: 0,
         call: 'call' in event ? `0 ${event.call.uuid}` : '',
         event: { id: event.id, type: event.type },
-        webhook: { id: webhook.id, url: webhook.url, retries: 3, concurrency: 2, failing: false },
+        webhook: { id: webhook.id, url: webhook.url, retries: 3, concurrency: 2, troubled: false },
       })
       expect(JSON.parse(taken[0]?.event.body ?? '')).toEqual(event)
       expect(await counts()).toMatchObject({ leased: 2, pending: 1 })
@@ -88,7 +88,7 @@ export function runHandOverConformance(open: OpenTestStore): void {
       await failUntil(store, taken[16] as Lease, 60_000, 1_300)
       await acceptCalls(20, 22, 1_400)
       expect(taken).toHaveLength(17)
-      const ahead = await claimDue(store, { now: 1_400, limit: 100, failingLimit: 100, ahead: 50 })
+      const ahead = await claimDue(store, { now: 1_400, limit: 100, troubledLimit: 100, ahead: 50 })
       expect(ahead.leases).toHaveLength(1)
     })
 
@@ -102,7 +102,7 @@ export function runHandOverConformance(open: OpenTestStore): void {
       }
       const events = [1, 2, 3].map((n) => callEvent(tenant, 'long', n))
       await accept(store, tenant, events, 2_000)
-      const ahead = { now: 2_000, limit: 100, failingLimit: 100, ahead: 50 }
+      const ahead = { now: 2_000, limit: 100, troubledLimit: 100, ahead: 50 }
       const all = (await claimDue(store, ahead)).leases
       expect(all.map((lease) => lease.event.id)).toEqual(events.map(({ id }) => id))
 

@@ -1,5 +1,6 @@
 /** What keeps a receiver in trouble from troubling others, and others from troubling it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { NextState } from '#server/domain/next-state.ts'
 import { claimDue, type Lease, nextDueAt } from '#server/store/claim.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'
@@ -112,7 +113,7 @@ export function runIsolationConformance(open: OpenTestStore): void {
         const { id } = await openBreaker(20)
         const { leases } = await claim(store, 9_000)
         const probe = only(leases)
-        expect(probe).toMatchObject({ attempts: 0, webhook: { probe: true, failing: true } })
+        expect(probe).toMatchObject({ attempts: 0, webhook: { probe: true, troubled: true } })
         expect(await breaker(id)).toMatchObject({ state: 'half_open', next_probe_at: null })
         expect(await claim(store, 9_000)).toEqual({ leases: [], nextDue: null })
         await acceptCalls(50, 51, 9_100)
@@ -376,12 +377,44 @@ export function runIsolationConformance(open: OpenTestStore): void {
         }
         const healthy = await makeWebhook(store, tenant, { order: 'none', concurrency: 10 })
         await acceptCalls(10, 30, 2_000)
-        const { leases } = await claimDue(store, { now: 2_000, limit: 16, failingLimit: 8 })
+        const { leases } = await claimDue(store, { now: 2_000, limit: 16, troubledLimit: 8 })
         const isWell = (lease: Lease) => lease.webhook.id === healthy.id
         expect(leases.filter((l) => !isWell(l))).toHaveLength(8)
-        const more = await claimDue(store, { now: 2_000, limit: 16, failingLimit: 0 })
+        const more = await claimDue(store, { now: 2_000, limit: 16, troubledLimit: 0 })
         expect(more.leases.every(isWell)).toBe(true)
         expect([...leases, ...more.leases].filter(isWell)).toHaveLength(10)
+      })
+
+      test('slow webhooks share that half, and do not stand before the others in the line', async () => {
+        const slow = await Promise.all(
+          Array.from({ length: 40 }, () => makeWebhook(store, tenant, { order: 'none' })),
+        )
+        await acceptCalls(0, 1)
+        const { leases: first } = await claim(store, 1_000)
+        const more = await claim(store, 1_001)
+        for (const lease of [...first, ...more.leases]) {
+          const next: NextState = { state: 'delivered', decision: 'Delivered.' }
+          const { attempt, ...rest } = finishOf(lease, 200, next, 1_100)
+          const outcome = { ...attempt.outcome, durationMs: 14_000 }
+          await finishAttempt(store, { ...rest, attempt: { ...attempt, outcome } })
+        }
+        await acceptCalls(1, 3, 2_000)
+        const healthy = await makeWebhook(store, tenant, { order: 'none' })
+        await acceptCalls(3, 5, 2_500)
+        const some = await claimDue(store, { now: 2_500, limit: 16, troubledLimit: 8 })
+        expect(some.leases).toHaveLength(8)
+        expect(some.leases.every((lease) => lease.webhook.troubled)).toBe(true)
+        // More of them are due than a claim looks at: each is passed over once, and then it is the healthy one's turn.
+        const found: Lease[] = []
+        for (let i = 0; i < 3 && found.length === 0; i += 1) {
+          const { leases } = await claimDue(store, { now: 2_500, limit: 16, troubledLimit: 0 })
+          found.push(...leases)
+        }
+        expect(found.map((lease) => lease.webhook.id)).toEqual([healthy.id, healthy.id])
+        expect(await nextDueAt(store)).toBe(3_000)
+        const later = await claimDue(store, { now: 3_000, limit: 16, troubledLimit: 8 })
+        expect(later.leases.filter((lease) => lease.webhook.id !== healthy.id)).toHaveLength(8)
+        expect(slow.map(({ id }) => id)).toContain(later.leases[0]?.webhook.id)
       })
     })
   })

@@ -76,7 +76,7 @@ test('accepting, claiming and finishing at once on several connections leaves no
   const seen = new Map<number, number>()
   const work = async () => {
     for (let idle = 0; idle < 20; ) {
-      const { leases } = await claimDue(store, { now: 5_000, limit: 5, failingLimit: 5 })
+      const { leases } = await claimDue(store, { now: 5_000, limit: 5, troubledLimit: 5 })
       idle = leases.length > 0 || accepting ? 0 : idle + 1
       await Promise.all(
         leases.map(async (lease) => {

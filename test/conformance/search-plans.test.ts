@@ -190,7 +190,7 @@ describe('the claim', () => {
       days: new Set(),
       pace: new Map([[webhook.id, { ms: 10, successes: 1_000 }]]),
     }
-    const request = { now: 2_000, limit: 100, failingLimit: 100, ahead }
+    const request = { now: 2_000, limit: 100, troubledLimit: 100, ahead }
     let leased = 0
     steps.length = 0
     const others = await plansOf(async () => {

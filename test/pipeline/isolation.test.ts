@@ -245,6 +245,29 @@ const recoverAll = async (webhookId: string) =>
     { forMs: Number.POSITIVE_INFINITY, signal: new AbortController().signal },
   )
 
+test('many receivers that turn slow at once and hold every slot keep nobody else waiting', async () => {
+  const slow = await startReceiver({})
+  slow.setMode('stall')
+  receivers.push(slow)
+  for (let i = 0; i < 20; i += 1) {
+    await makeWebhook(store, tenant, { url: slow.url, timeout_seconds: 60 })
+  }
+  const other = await makeTenant(store)
+  const healthy = await startReceiver({})
+  receivers.push(healthy)
+  await makeWebhook(store, other, { url: healthy.url })
+  run({ stopMs: 0 })
+  await accept(5)
+  await slow.waitFor((requests) => requests.length === 64, 'every slot is theirs')
+  for (let i = 1; i <= 10; i += 1) {
+    const events = [callEvent(other, `healthy ${i}`)]
+    await acceptEvents(store, acceptanceOf(other, events, { now: now() }))
+    await healthy.waitFor((requests) => requests.length === i, 'the healthy one has its event')
+  }
+  // No slot was given back for it, and the slow ones got none of those on top.
+  expect(slow.requests).toHaveLength(64)
+})
+
 test('while two thousand are recovered, what is live arrives before them', async () => {
   const { receiver, webhook } = await receiverWith({ order: 'none' })
   await makeFailed(webhook.id, 2_000)

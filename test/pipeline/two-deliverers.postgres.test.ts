@@ -78,10 +78,10 @@ test('what one has leased beyond the concurrency the other leaves to it, and han
   for (const lease of mine.leases.slice(0, 9)) await succeed(here, lease, 1_100)
   // One is under way here: there is room for one more, and the lane is nobody's own.
   expect(
-    (await claimDue(there, { now: 1_200, limit: 50, failingLimit: 50, ahead: 50 })).leases,
+    (await claimDue(there, { now: 1_200, limit: 50, troubledLimit: 50, ahead: 50 })).leases,
   ).toHaveLength(1)
   await succeed(here, mine.leases[9] as (typeof mine.leases)[number], 1_300)
-  const rest = await claimDue(here, { now: 1_400, limit: 50, failingLimit: 50, ahead: 50 })
+  const rest = await claimDue(here, { now: 1_400, limit: 50, troubledLimit: 50, ahead: 50 })
   expect(rest.leases).toHaveLength(1)
   expect(await counts()).toMatchObject({ delivered: 20, leased: 2, pending: 1 })
 })

@@ -1,0 +1,67 @@
+/**
+ * Who may have a request under way. Of all slots at most half belong to webhooks in trouble: failing, slow, or with a
+ * request out for so long that it must be called slow. Where many turn slow at once and hold the slots before anybody can
+ * know it, quick ones have half as many on top: they never wait for a slot that a slow one has.
+ */
+import type { Lease } from '#server/store/claim.ts'
+
+export interface Slots {
+  /** `wait`: not before one in trouble ends; `full`: nor may any other. */
+  readonly ask: (lease: Lease) => 'go' | 'wait' | 'full'
+  readonly begin: (lease: Lease) => void
+  /** True: a slot of the half for those in trouble is free. */
+  readonly end: (lease: Lease) => boolean
+  /** Looks at the time; to be called before asking. */
+  readonly noticeLate: () => void
+}
+
+/** As long as a request may be out before it is slow. */
+const slowMs = 1_000
+
+/** `now`: milliseconds. */
+export function createSlots(slots: () => number, now: () => number): Slots {
+  /** What is under way and since when, the oldest first. */
+  const quick = new Map<Lease, number>()
+  /** And of webhooks in trouble; true: because of this very request. */
+  const slow = new Map<Lease, boolean>()
+  /** How many such requests a webhook has. */
+  const late = new Map<string, number>()
+
+  function addLate(id: string, by: 1 | -1): void {
+    const count = (late.get(id) ?? 0) + by
+    if (count > 0) late.set(id, count)
+    else late.delete(id)
+  }
+
+  const inTrouble = ({ webhook }: Lease) => webhook.troubled || late.has(webhook.id)
+
+  return {
+    ask(lease) {
+      const most = slots()
+      const half = Math.floor(most / 2)
+      const underWay = quick.size + slow.size
+      const onTop = quick.size < half && underWay < most + half
+      if (underWay >= most && !onTop) return 'full'
+      if (!inTrouble(lease)) return 'go'
+      return underWay < most && slow.size < Math.max(half, 1) ? 'go' : 'wait'
+    },
+    begin(lease) {
+      if (inTrouble(lease)) slow.set(lease, false)
+      else quick.set(lease, now())
+    },
+    end(lease) {
+      if (quick.delete(lease)) return false
+      if (slow.get(lease) === true) addLate(lease.webhook.id, -1)
+      return slow.delete(lease)
+    },
+    noticeLate() {
+      const before = now() - slowMs
+      for (const [lease, since] of quick) {
+        if (since > before) return
+        quick.delete(lease)
+        slow.set(lease, true)
+        addLate(lease.webhook.id, 1)
+      }
+    },
+  }
+}
