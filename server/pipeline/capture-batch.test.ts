@@ -246,3 +246,38 @@ test('an agent hears that its rows are committed when the disk has them, and not
   await reading
   await agent.pbx.link?.close()
 })
+
+test('rows that tell nothing wait for those that do, and not for long', async () => {
+  const rows = queueCall(1).cel.split(/(?<=\n)/)
+  const celFile = join(folder, 'cel.csv')
+  const capture = await resume(depsWith())
+  await readAll(capture, { mayWait: true })
+  const told: number[] = []
+  for (const row of rows) {
+    const before = { events: events.length, commits: cursors.length }
+    await appendFile(celFile, row)
+    await readAll(capture, { mayWait: true })
+    told.push(events.length - before.events)
+    // A commit for each row that tells something, and for no other.
+    expect(cursors.length - before.commits).toBe(events.length > before.events ? 1 : 0)
+  }
+  expect(told.filter((n) => n === 0).length).toBeGreaterThan(0)
+
+  // As they are told when nothing waits.
+  const waited = events.splice(0)
+  await readAll(await resume(depsWith()))
+  expect(waited).toEqual(events.map((event) => ({ ...event, backfilled: expect.any(Boolean) })))
+
+  // Nothing follows it.
+  await appendFile(celFile, queueCall(2).cel.split(/(?<=\n)/)[1] ?? '')
+  const commits = cursors.length
+  await readAll(capture, { mayWait: true })
+  expect(cursors.length).toBe(commits)
+  await waitUntil(
+    async () => {
+      await readAll(capture, { mayWait: true })
+      return cursors.length > commits
+    },
+    { what: 'it is committed all the same' },
+  )
+})

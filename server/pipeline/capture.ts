@@ -6,7 +6,8 @@
  * What happens when: kill -9 of ours: the cursor is that of the last commit, the rows after it are read again and give
  * the same ids. Disk full, database away: nothing advances, the batch is tried again until it commits. PBX killed: its
  * open calls are closed when it is back and tells when it started. Clock jumps: order comes from the file, not the
- * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last.
+ * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last. Rows that tell nothing: committed with the next
+ * ones that do, or within about a second.
  */
 import { type CaptureDeps, noteAlive, readAll, resume } from '#server/pipeline/capture-batch.ts'
 import { followLink, handleNews, reconcile } from '#server/pipeline/capture-link.ts'
@@ -30,7 +31,8 @@ export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promis
   const link = followLink(capture, doorbell.ring, signal)
   let reconcileAt = performance.now() + reconcileMs
   const step = async () => {
-    await readAll(capture)
+    // What the link says is judged by all that was read.
+    await readAll(capture, { mayWait: capture.news.length === 0 })
     await handleNews(capture)
     if (performance.now() < reconcileAt) return
     reconcileAt = performance.now() + reconcileMs
