@@ -532,7 +532,7 @@ export const api = {
     method: 'GET',
     path: '/api/v1/attempts',
     tag: 'Deliveries',
-    summary: 'Search attempts, newest delivery first; the period is that of the deliveries.',
+    summary: 'Search attempts, newest delivery first; the period is that in which they began.',
     query: z.strictObject({
       ...listQuery,
       ...deliveryFilters,

@@ -11,7 +11,7 @@ import { pageOf } from '#contracts/page.ts'
  */
 export const verdicts = {
   delivered: 'The receiver has it.',
-  sending: 'A request is under way.',
+  leased: 'A process has it: its request is under way, or leaves as soon as there is a slot.',
   waiting_delay: 'The first try is not due yet: the webhook waits after an event.',
   waiting_retry: 'A try failed, and the next one is not due yet.',
   waiting_breaker: 'The receiver fails so much that nothing is sent to it for a while.',

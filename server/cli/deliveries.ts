@@ -36,8 +36,8 @@ ${filterHelp}
 
 export const attemptsHelp = `offhook attempts [options]
 
-Lists the attempts of deliveries, those of the newest delivery first. --since and --until are the period of the
-deliveries.
+Lists the attempts of deliveries, those of the newest delivery first. --since and --until are the period in which
+they began.
 
 ${filterHelp}
 `

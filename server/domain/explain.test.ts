@@ -30,6 +30,7 @@ const delivery: NonNullable<ExplainInput['delivery']> = {
   attempts: 0,
   dueAt: 5_000,
   finishedAt: null,
+  leaseUntil: null,
   lastAttempt: null,
 }
 const failed = {
@@ -55,7 +56,16 @@ describe('with a delivery', () => {
       'waited_too_long',
       'At 1970-01-01T00:00:09.000Z.',
     ],
-    [{ state: 'leased', attempts: 1 }, 'sending', 'Try 2.'],
+    [
+      { state: 'leased', attempts: 1, leaseUntil: 90_000 },
+      'leased',
+      'Try 2. Should that process have died, it is sent again after 1970-01-01T00:01:30.000Z at the latest.',
+    ],
+    [
+      { state: 'leased', leaseUntil: 50_000 },
+      'leased',
+      'Try 1. That process had it until 1970-01-01T00:00:50.000Z: it is about to be sent again.',
+    ],
     [{ dueAt: 90_000 }, 'waiting_delay', 'It is due at 1970-01-01T00:01:30.000Z.'],
     [
       { dueAt: 90_000, attempts: 1, lastAttempt: failed },

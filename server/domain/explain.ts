@@ -12,6 +12,8 @@ export interface ExplainedDelivery {
   readonly attempts: number
   readonly dueAt: number
   readonly finishedAt: number | null
+  /** Until when a process has it; null: none has. */
+  readonly leaseUntil: number | null
   /** What the last attempt failed with, and what was decided after it; null: there is none, or it is not kept. */
   readonly lastAttempt: {
     readonly errorDetail: string | null
@@ -69,7 +71,7 @@ function explainDelivery(delivery: ExplainedDelivery, { webhook, now }: ExplainI
       return because('delivered', `Try ${attempts}${at}.`)
     }
     case 'leased':
-      return because('sending', `Try ${attempts + 1}.`)
+      return because('leased', leasedWords(delivery, now))
     case 'exhausted':
       return delivery.waitedTooLong
         ? because('waited_too_long', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
@@ -102,6 +104,15 @@ function explainHeld({ heldBecause }: ExplainedDelivery, webhook: ExplainInput['
     default:
       return because('held', disabledBecause(webhook.disabledReason))
   }
+}
+
+/** A process that died leaves its leases behind: they are returned at the next start, by another node, or at their end. */
+function leasedWords({ attempts, leaseUntil }: ExplainedDelivery, now: number): string {
+  const tried = `Try ${attempts + 1}.`
+  if (leaseUntil === null) return tried
+  return leaseUntil > now
+    ? `${tried} Should that process have died, it is sent again after ${iso(leaseUntil)} at the latest.`
+    : `${tried} That process had it until ${iso(leaseUntil)}: it is about to be sent again.`
 }
 
 function lastWords(last: ExplainedDelivery['lastAttempt']): string {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Attempt, AttemptError } from '#contracts/delivery.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
@@ -15,8 +15,9 @@ import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Db, Store } from '#server/store/store.ts'
 import { type Walk, type Window, walkPage } from '#server/store/walk.ts'
 
-/** Attempts of those deliveries; `status`, `error` and `ok` are of the attempt itself. */
-export interface AttemptFilter extends Omit<DeliveryFilter, 'status' | 'error' | 'tried'> {
+/** Attempts of those deliveries; `status`, `error`, `ok` and the period are of the attempt itself. */
+export interface AttemptFilter
+  extends Omit<DeliveryFilter, 'status' | 'error' | 'tried' | 'triedSince'> {
   readonly status?: StatusRange | undefined
   readonly error?: AttemptError | undefined
   readonly ok?: boolean | undefined
@@ -46,10 +47,10 @@ const attemptsAtOnce = 50
 
 /** A place is that of the delivery and the number of the attempt in it. */
 function walkAttempts(store: Store, accountId: string, filter: AttemptFilter) {
-  const { status, error, ok, ...ofDelivery } = filter
+  const { status, error, ok, since, ...ofDelivery } = filter
   const failed = ok === false || error !== undefined || (status !== undefined && status.from >= 300)
   const tried = failed ? 'in_vain' : 'at_all'
-  const deliveries = walkDeliveries(store, accountId, { ...ofDelivery, tried })
+  const deliveries = walkDeliveries(store, accountId, { ...ofDelivery, tried, triedSince: since })
 
   const read = async (trx: Db, from: Place, limit: number): Promise<Window<Found>> => {
     const number = from.at(-1) ?? 0
@@ -103,11 +104,24 @@ function keysOf(delivery: FoundDelivery, number: number | null): readonly Key[] 
   }))
 }
 
+/** What the filter says of the attempt itself. */
+function conditionsOf({ status, error, ok, since, until }: AttemptFilter): RawBuilder<boolean> {
+  const all = [sql<boolean>`true`]
+  if (since !== undefined) all.push(sql`attempt.started_at >= ${since}`)
+  if (until !== undefined) all.push(sql`attempt.started_at < ${until}`)
+  if (ok !== undefined) all.push(sql`attempt.ok = ${ok ? 1 : 0}`)
+  if (error !== undefined) all.push(sql`attempt.error = ${error}`)
+  if (status !== undefined) {
+    all.push(sql`attempt.status_code >= ${status.from} and attempt.status_code <= ${status.to}`)
+  }
+  return sql`${sql.join(all, sql` and `)}`
+}
+
 /** In the order of the keys, without those that the filter leaves out. */
-async function readAttempts(db: Db, keys: readonly Key[], { status, error, ok }: AttemptFilter) {
+async function readAttempts(db: Db, keys: readonly Key[], filter: AttemptFilter) {
   const rows = new Map<number, AttemptRow>()
   for (const [day, ofDay] of Map.groupBy(keys, ({ delivery }) => delivery.event_day)) {
-    let query = db
+    const found = await db
       .selectFrom(partition('attempt', day))
       .selectAll('attempt')
       .where(
@@ -115,14 +129,9 @@ async function readAttempts(db: Db, keys: readonly Key[], { status, error, ok }:
         'in',
         ofDay.map(({ key }) => key),
       )
-    if (ok !== undefined) query = query.where('attempt.ok', '=', ok ? 1 : 0)
-    if (error !== undefined) query = query.where('attempt.error', '=', error)
-    if (status !== undefined) {
-      query = query.where(
-        sql<boolean>`attempt.status_code >= ${status.from} and attempt.status_code <= ${status.to}`,
-      )
-    }
-    for (const row of await query.execute()) rows.set(row.seq, row)
+      .where(conditionsOf(filter))
+      .execute()
+    for (const row of found) rows.set(row.seq, row)
   }
   const found = keys.flatMap(({ delivery, key }) => {
     const row = rows.get(key)

@@ -40,6 +40,7 @@ export interface DeliveryRow {
   readonly last_status: number | null
   readonly last_error: AttemptError | null
   readonly due_at: number
+  readonly lease_until: number | null
   readonly created_at: number
   readonly finished_at: number | null
   readonly event_seq: number
@@ -54,7 +55,7 @@ export interface DeliveryRow {
 /** The columns of a `DeliveryRow`, from the tables of `deliveryJoins`. */
 export const deliveryColumns = sql`delivery.seq, delivery.webhook_id, delivery.state,
   delivery.origin, delivery.attempts, delivery.resends, delivery.last_status, delivery.last_error,
-  delivery.due_at, delivery.created_at, delivery.finished_at, delivery.given_up_because,
+  delivery.due_at, delivery.lease_until, delivery.created_at, delivery.finished_at, delivery.given_up_because,
   delivery.event_seq, delivery.event_day, event.id as event_id, event.type as event_type, event.call_uuid,
   ${heldBecause} as held_because`
 

@@ -10,6 +10,7 @@ import {
   deliveryOf,
   stateIs,
 } from '#server/store/deliveries.ts'
+import { isLate, lateMs } from '#server/store/late-deliveries.ts'
 import { firstBefore, type Place } from '#server/store/page.ts'
 import { dayOf } from '#server/store/partitions.ts'
 import { inSnapshot } from '#server/store/snapshot.ts'
@@ -38,6 +39,8 @@ export interface DeliveryFilter {
   readonly error?: AttemptError | undefined
   /** `at_all`: at least one attempt was made; `in_vain`: at least one that failed. */
   readonly tried?: 'at_all' | 'in_vain' | undefined
+  /** Those that may have an attempt that was made since, epoch ms, whenever they were created themselves. */
+  readonly triedSince?: number | undefined
   readonly since?: number | undefined
   readonly until?: number | undefined
 }
@@ -101,7 +104,8 @@ const noCall = sql`delivery.event_seq as call_seq, event.created_at as call_bega
 
 /** What no index answers; `held` and the like ask the lane and the webhook too. */
 function conditionsOf(filter: DeliveryFilter): RawBuilder<unknown>[] {
-  const { state, eventType, eventId, serviceUuid, callUuid, status, error, tried } = filter
+  const { state, eventType, eventId, serviceUuid, callUuid, status, error, tried, triedSince } =
+    filter
   const found: RawBuilder<unknown>[] = []
   if (state !== undefined) found.push(stateIs(state))
   if (eventType !== undefined) found.push(sql`event.type = ${eventType}`)
@@ -115,6 +119,9 @@ function conditionsOf(filter: DeliveryFilter): RawBuilder<unknown>[] {
   if (tried === 'at_all') found.push(sql`delivery.attempts > 0`)
   if (tried === 'in_vain') {
     found.push(sql`(delivery.last_error is not null or delivery.attempts > 1)`)
+  }
+  if (triedSince !== undefined) {
+    found.push(sql`(delivery.finished_at is null or delivery.finished_at >= ${triedSince})`)
   }
   return found
 }
@@ -155,6 +162,10 @@ function accessOf(accountId: string, filter: DeliveryFilter): Access {
   return webhookId === undefined ? { within: [account], rest } : { within: ofWebhook(filter), rest }
 }
 
+/**
+ * Those that were tried since some time are made since, or little before; or they are late, of which there is an index of
+ * its own. So they are read in two parts, one behind the other.
+ */
 async function readByTime(
   db: Db,
   accountId: string,
@@ -162,10 +173,31 @@ async function readByTime(
   from: Place,
   limit: number,
 ): Promise<Window<FoundDelivery>> {
-  const { within, rest } = accessOf(accountId, filter)
   if (filter.webhookId !== undefined && !(await hasWebhook(db, accountId, filter.webhookId))) {
     return { rows: [], next: null }
   }
+  const access = accessOf(accountId, filter)
+  if (filter.triedSince === undefined) return await readWindow(db, filter, access, from, limit)
+  const inTime = Math.max(filter.triedSince - lateMs, 0)
+  const [at = last] = from
+  if (at > inTime) {
+    const recent = sql`delivery.created_at >= ${inTime}`
+    const within = [...access.within, recent]
+    const window = await readWindow(db, filter, { ...access, within }, from, limit)
+    return { ...window, next: window.next ?? [inTime, 0] }
+  }
+  const within = [sql`delivery.account_id = ${accountId}`, isLate]
+  const rest = [...conditionsOf(filter), ...ofWebhook(filter)]
+  return await readWindow(db, filter, { within, rest }, from, limit)
+}
+
+async function readWindow(
+  db: Db,
+  filter: DeliveryFilter,
+  { within, rest }: Access,
+  from: Place,
+  limit: number,
+): Promise<Window<FoundDelivery>> {
   const range = all([...within, below(from), ...periodOf(filter)])
   const end = rest.length === 0 ? undefined : await endOfWindow(db, range)
   const window =

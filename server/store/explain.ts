@@ -171,6 +171,7 @@ async function readDeliveries(
           attempts: row.attempts,
           dueAt: row.due_at,
           finishedAt: row.finished_at,
+          leaseUntil: row.lease_until,
           lastAttempt: last.get(row.seq) ?? null,
         },
       },

@@ -93,11 +93,22 @@ describe('deliveries', () => {
       const steps = await plansOf(() => search(store, tenant.account.id, filter, { limit: 10 }))
       expect(steps.filter((step) => slow.test(step))).toEqual([])
       expect(steps.filter((step) => step.includes('delivery USING'))).not.toEqual([])
-      for (const step of steps.filter((step) => step.includes('delivery USING'))) {
+      // Attempts of a period: what was made in it, or a little before, and then what is late, by an index of its own.
+      const used = steps.filter((step) => step.includes('delivery USING'))
+      for (const step of used.filter((step) => !step.includes(' delivery_late '))) {
         expect(step).toContain(` ${index} `)
         if (filter.since !== undefined) expect(step).toContain('created_at>? AND created_at<?')
       }
     }
+  })
+
+  test('attempts of a short period: late deliveries by an index of their own', async () => {
+    const short = { since: 50_000_000, until: 50_300_000 }
+    const steps = await plansOf(() =>
+      searchAttempts(store, tenant.account.id, short, { limit: 10 }),
+    )
+    expect(steps.filter((step) => slow.test(step))).toEqual([])
+    expect(steps.join('\n')).toContain('delivery_late (account_id=?')
   })
 
   test.each<[string, () => DeliveryFilter]>([

@@ -293,6 +293,27 @@ function runDeliverySearch(open: OpenTestStore): void {
       ]
     }
 
+    /** Around the times at which deliveries were made and attempts began. */
+    const periods = (): readonly DeliveryFilter[] => {
+      const times = [0, 1_000, day, day + 101, day + 600_000, 2 * day, 2 * day + 1]
+      const all = times.flatMap((since) =>
+        times.filter((until) => until > since).map((until) => ({ since, until })),
+      )
+      const [webhookId] = deliveries.map((d) => d.webhook_id)
+      const state = 'exhausted' as const
+      const more = [
+        { webhookId },
+        { numberKeys: [caller] },
+        { state },
+        { eventType: 'call.ended' as const },
+      ]
+      return [
+        ...all,
+        ...times.map((since) => ({ since })),
+        ...all.flatMap((p) => more.map((m) => ({ ...p, ...m }))),
+      ]
+    }
+
     test('the history has something of everything', () => {
       const states = new Set(deliveries.map((d) => d.state))
       expect([...states].toSorted()).toEqual([
@@ -327,12 +348,16 @@ function runDeliverySearch(open: OpenTestStore): void {
     test('attempts: each filter finds what it says, in every size of page', async () => {
       const owners = new Map(deliveries.map((d) => [d.id, d]))
       for (const ok of [undefined, true, false]) {
-        for (const { tried: _, ...filter } of filters()) {
+        for (const { tried: _, ...filter } of [...filters(), ...periods()]) {
+          const { since = 0, until = Number.POSITIVE_INFINITY, ...rest } = filter
           const expected = attempts.filter((a) => {
             const delivery = owners.get(a.delivery_id)
+            const at = Date.parse(a.started_at)
             return (
               delivery !== undefined &&
-              ofDelivery(delivery, filter) &&
+              ofDelivery(delivery, rest) &&
+              at >= since &&
+              at < until &&
               ofOutcome(filter, a.status_code, a.error) &&
               (ok === undefined || a.ok === ok)
             )

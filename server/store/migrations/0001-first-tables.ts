@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { DialectFacts } from '#server/store/dialect.ts'
+import { lateInIndex } from '#server/store/late-deliveries.ts'
 
 async function createEventTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
   await db.schema
@@ -70,6 +71,9 @@ async function createDeliveryTables(db: Kysely<unknown>, facts: DialectFacts): P
     where state in ('exhausted', 'cancelled')`.execute(db)
   await sql`create index delivery_failed on delivery (account_id, created_at, seq)
     where last_error is not null`.execute(db)
+  // The few that were tried long after they were made, for searches by when an attempt was made.
+  await sql`create index delivery_late on delivery (account_id, created_at, seq)
+    where ${lateInIndex}`.execute(db)
 }
 
 async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Promise<void> {
