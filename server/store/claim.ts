@@ -26,6 +26,7 @@ import {
 } from '#server/domain/rate-limit.ts'
 import type { Update } from '#server/store/batch.ts'
 import type { CallOrder } from '#server/store/claim-order.ts'
+import type { DialectFacts } from '#server/store/dialect.ts'
 import { type DueDelivery, findDue, type LaneHead } from '#server/store/due-deliveries.ts'
 import { earliestDue, hasRoom, leaseEnd, noOthers, tlsVersion } from '#server/store/lanes.ts'
 import { aheadOf, isSlow } from '#server/store/pace.ts'
@@ -124,7 +125,8 @@ export async function claimInto(
   context: ProcedureContext,
   request: ClaimRequest,
 ): Promise<Claim> {
-  const lanes = await dueLanes(trx, context, request)
+  const claimId = newClaimId(context.holder())
+  const lanes = await dueLanes(trx, context.facts, claimId, request)
   if (lanes.length === 0) return { leases: [], nextDue: await nextDueIn(trx, request) }
   const share = Math.max(leastShare, Math.ceil(request.limit / lanes.length))
   const wanted = lanes.map((lane): Wanted => {
@@ -135,7 +137,6 @@ export async function claimInto(
   })
   const candidates = await findDue(trx, context.batch, headsOf(wanted, request), request.now)
   const { taken, putOff } = choose(wanted, candidates, request)
-  const claimId = newClaimId(context.node)
   const bodies = await readBodiesIn(
     trx,
     context.batch,
@@ -145,7 +146,7 @@ export async function claimInto(
   )
   const leases = taken.flatMap((one) => leasesOf(one, bodies, claimId))
   if (leases.length > 0) await lease(trx, context, leases, request.now)
-  await moveOn(trx, context, taken, request.now)
+  await moveOn(trx, context.facts, taken, claimId, request.now)
   await spend(trx, context, wanted, taken)
   if (putOff.length > 0) await wait(trx, context, putOff, request.now)
   if (leases.length === request.limit) return { leases, nextDue: request.now }
@@ -154,9 +155,13 @@ export async function claimInto(
   return { leases, nextDue: await nextDueIn(trx, rest) }
 }
 
-/** A claim is told apart by its id, and its node by what stands before the point. */
-export function newClaimId(node: string): string {
-  return `${node}.${randomBytes(12).toString('base64url')}`
+/** A claim is told apart by its id; what stands before the last point is its holder, and before the first its node. */
+export function newClaimId(holder: string): string {
+  return `${holder}.${randomBytes(12).toString('base64url')}`
+}
+
+export function holderOf(claimId: string): string {
+  return claimId.slice(0, claimId.lastIndexOf('.'))
 }
 
 /** When the earliest lane with room is due, epoch ms; null: none will be by the passing of time alone. */
@@ -178,13 +183,14 @@ export async function nextDueIn(
 
 async function dueLanes(
   trx: Trx,
-  { facts, node }: ProcedureContext,
+  facts: DialectFacts,
+  claimId: string,
   { now, limit, troubledLimit }: ClaimRequest,
 ): Promise<readonly Lane[]> {
   const rows = await sql<Lane>`
     select lane.webhook_id as id, lane.max_in_flight as concurrency, lane.failures, lane.breaker,
       case when lane.breaker = 'closed' then lane.max_in_flight - lane.in_flight else 1 end as room,
-      case when ${noOthers(node)} then 1 else 0 end as ours,
+      case when ${noOthers(holderOf(claimId))} then 1 else 0 end as ours,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
       w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
       ${tlsVersion} as tls_version
@@ -318,10 +324,12 @@ async function lease(
 
 async function moveOn(
   trx: Trx,
-  { facts, node }: ProcedureContext,
+  facts: DialectFacts,
   taken: readonly Taken[],
+  claimId: string,
   now: number,
 ): Promise<void> {
+  const holder = holderOf(claimId)
   const rows = taken.map(({ lane, deliveries, more }) => ({
     webhook: lane.id,
     count: deliveries.length,
@@ -331,7 +339,7 @@ async function moveOn(
   // makes the lane due.
   await sql`
     update lane set in_flight = in_flight + e.count,
-      node = case when e.count = 0 then node when ${noOthers(node)} then ${node} end,
+      holder = case when e.count = 0 then holder when ${noOthers(holder)} then ${holder} end,
       breaker = case when breaker = 'open' and e.count > 0 then 'half_open' else breaker end,
       next_due = case when e.more = 1 then ${now} else ${earliestDue(now)} end
     from (

@@ -66,7 +66,7 @@ export async function commitInto(
   const made = rowsOf(accepts, fired, numbers)
   const [freed, open] = await together(
     freeSlots(trx, context, ended),
-    lead === null ? Promise.resolve([]) : openLanes(trx, context, made.deliveries),
+    lead === null ? Promise.resolve([]) : openLanes(trx, context, made.deliveries, lead),
     insertParts(trx, context, made),
   )
   const chosen = chooseLeased(context, made.deliveries, open, ended, lead)
@@ -99,13 +99,13 @@ function chooseLeased(
 
 /** Commits all of them or none, and gives each its answer: `Accepted`, or whether the end was written. */
 export async function commitTogether(
-  store: Pick<Store, 'transact' | 'ringDue' | 'courier' | 'node'>,
+  store: Pick<Store, 'transact' | 'ringDue' | 'courier' | 'holder'>,
   commits: readonly Commit[],
 ): Promise<readonly (Accepted | boolean)[]> {
   const accepts = commits.flatMap((one) => ('accept' in one ? [one.accept] : []))
   const finishes = commits.flatMap((one) => ('finish' in one ? [one.finish] : []))
   const { courier } = store
-  const claimId = newClaimId(store.node)
+  const claimId = newClaimId(store.holder())
   const lead = courier === null || accepts.length === 0 ? null : { claimId, ...courier.room() }
   const done = await store.transact('commit', 'soon', { accepts, finishes, lead })
   if (done.handovers.length > 0) {

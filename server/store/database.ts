@@ -4,5 +4,5 @@ import type { Store } from '#server/store/store.ts'
 export interface OpenDatabase
   extends Pick<
     Store,
-    'node' | 'facts' | 'read' | 'write' | 'transact' | 'onDisk' | 'failed' | 'close'
+    'node' | 'holder' | 'facts' | 'read' | 'write' | 'transact' | 'onDisk' | 'failed' | 'close'
   > {}

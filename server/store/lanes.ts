@@ -42,11 +42,11 @@ export async function lockLanes(
 }
 
 /**
- * No other process has anything of the lane leased. Then, and only then, may this one lease more than the lane has room
+ * Nothing of the lane is leased but by this holder (`Store.holder`): all of it is in the memory of this process. Then, and only then, may this one lease more than the lane has room
  * for and keep to its concurrency and to the order of its calls by itself: the others find no room in the lane.
  */
-export const noOthers = (node: string): RawBuilder<boolean> =>
-  sql`(lane.in_flight = 0 or lane.node = ${node})`
+export const noOthers = (holder: string): RawBuilder<boolean> =>
+  sql`(lane.in_flight = 0 or lane.holder = ${holder})`
 
 /** How long a lease outlives the deadline of its request: time for recording what came of it. */
 const leaseSpareMs = 30_000

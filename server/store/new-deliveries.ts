@@ -5,7 +5,7 @@
  */
 import { sql } from 'kysely'
 import type { Insert, Update } from '#server/store/batch.ts'
-import type { ClaimedWebhook } from '#server/store/claim.ts'
+import { type ClaimedWebhook, holderOf } from '#server/store/claim.ts'
 import { leaseEnd, noOthers } from '#server/store/lanes.ts'
 import type { StoredMatching } from '#server/store/matching.ts'
 import { aheadOf, isSlow } from '#server/store/pace.ts'
@@ -86,7 +86,7 @@ export async function insertDeliveries(
   ])
   const [numbers] = await together(
     context.batch.insert(trx, insertDelivery, rows),
-    tellLanes(trx, context, chosen),
+    tellLanes(trx, context, chosen, claimId),
   )
   return chosen.flatMap(({ delivery, webhook }, i) => {
     const deliverySeq = numbers[i] ?? null
@@ -121,8 +121,9 @@ const insertDelivery: Insert = {
  */
 export async function openLanes(
   trx: Trx,
-  { facts, node }: ProcedureContext,
+  { facts }: ProcedureContext,
   deliveries: readonly NewDelivery[],
+  lead: Lead,
 ): Promise<readonly LaneState[]> {
   if (deliveries.length === 0) return []
   const ids = [...new Set(deliveries.map((d) => d.webhook.id))].map((id) => ({ id }))
@@ -131,7 +132,7 @@ export async function openLanes(
     where webhook_id in (
         select r.value ->> 'id' from ${facts.rowsOf(JSON.stringify(ids), 'r')})
       and held = 0 and failures = 0 and breaker = 'closed' and rate_per_second is null
-      and ${noOthers(node)}
+      and ${noOthers(holderOf(lead.claimId))}
       and not exists (
         select 1 from delivery
         where delivery.webhook_id = lane.webhook_id and delivery.state = 'pending'
@@ -170,10 +171,10 @@ export function choose(
 
 /** Not before the pause of an open breaker is over, or the claim would look at the lane again and again. */
 const moveLane: Update = {
-  columns: { webhook: 'text', leased: 'integer', due: 'bigint', node: 'text' },
+  columns: { webhook: 'text', leased: 'integer', due: 'bigint', holder: 'text' },
   statement: (of, from) => `
     update lane set in_flight = in_flight + ${of('leased')},
-      node = case when ${of('leased')} > 0 then ${of('node')} else lane.node end,
+      holder = case when ${of('leased')} > 0 then ${of('holder')} else lane.holder end,
       next_due = case
         when ${of('due')} is null or held = 1 or next_due <= ${of('due')} then next_due
         when breaker = 'open' and breaker_until > ${of('due')} then breaker_until
@@ -184,16 +185,18 @@ const moveLane: Update = {
 
 async function tellLanes(
   trx: Trx,
-  { batch, node }: ProcedureContext,
+  { batch }: ProcedureContext,
   chosen: readonly Chosen[],
+  claimId: string | null,
 ): Promise<void> {
+  const holder = claimId === null ? null : holderOf(claimId)
   const lanes = Map.groupBy(chosen, ({ delivery }) => delivery.webhook.id)
   const rows = [...lanes].map(([id, group]) => {
     const dues = group.flatMap(({ delivery, webhook }) =>
       webhook === null ? [delivery.now + delivery.webhook.delayMs] : [],
     )
     const leased = group.length - dues.length
-    return [id, leased, dues.length === 0 ? null : Math.min(...dues), node]
+    return [id, leased, dues.length === 0 ? null : Math.min(...dues), holder]
   })
   await batch.update(trx, moveLane, rows)
 }

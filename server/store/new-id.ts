@@ -26,6 +26,9 @@ export function numberOfId(kind: IdKind, id: string): number | null {
   return Number.isSafeInteger(number) && idOfNumber(kind, number) === id ? number : null
 }
 
+/** What holds the leases of a process; see `Store.holder`. `losses`: how often it lost sight of them. */
+export const holderId = (node: string, losses = 0): string => `${node}.${losses}`
+
 /** An id for a process: letters and digits only, so that it is no pattern in SQL. */
 export function newNodeId(): string {
   return randomBytes(8).toString('hex')

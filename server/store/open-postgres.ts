@@ -15,7 +15,7 @@ import { postgresFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
 import { migrate } from '#server/store/migrate.ts'
-import { newNodeId } from '#server/store/new-id.ts'
+import { holderId, newNodeId } from '#server/store/new-id.ts'
 import { kyselyOn } from '#server/store/postgres-pool.ts'
 import { openProcedures } from '#server/store/postgres-procedures.ts'
 import type {
@@ -71,8 +71,11 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
     }),
   }
   const node = newNodeId()
+  let losses = 0
+  const holder = () => holderId(node, losses)
   const context: ProcedureContext = {
     node,
+    holder,
     facts: postgresFacts,
     batch: runTogether,
     matching: createMatchingCache(),
@@ -81,6 +84,7 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
   }
   return {
     node,
+    holder,
     facts: postgresFacts,
     read,
     write,
@@ -92,6 +96,10 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
       await againIfCrossed(async () => {
         const pool = durability === 'relaxed' ? hot.relaxed : hot.durable
         return await pool.run(context, name, request)
+      }).catch((error: unknown) => {
+        // It may have been committed, and what it leased is in no memory.
+        if (error instanceof StoreError && error.code === 'database_unreachable') losses += 1
+        throw error
       }),
     // Its commits return after the disk has them.
     onDisk: async () => undefined,

@@ -5,7 +5,7 @@ import { Kysely } from 'kysely'
 import type { OpenDatabase } from '#server/store/database.ts'
 import { sqliteFacts } from '#server/store/dialect.ts'
 import { migrate } from '#server/store/migrate.ts'
-import { newNodeId } from '#server/store/new-id.ts'
+import { holderId, newNodeId } from '#server/store/new-id.ts'
 import type { Tables } from '#server/store/schema.ts'
 import { createTurnstile, sqliteDialect, type Turnstile } from '#server/store/sqlite-dialect.ts'
 import { type SqliteThread, startSqliteThread } from '#server/store/sqlite-thread.ts'
@@ -43,6 +43,8 @@ export async function openSqlite({ path, beside }: SqliteOptions): Promise<OpenD
     const threads = [reader, writer]
     return {
       node,
+      // What is not answered here was not committed, or the process ends.
+      holder: () => holderId(node),
       facts: sqliteFacts,
       read,
       write,

@@ -13,6 +13,8 @@ export interface ProcedureContext {
   readonly matching: MatchingCache
   /** The id of this process among those on the database. */
   readonly node: string
+  /** As `Store.holder`. */
+  readonly holder: () => string
   /** Days whose partitions are known to be there. */
   readonly days: Set<number>
   readonly pace: Pace

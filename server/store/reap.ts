@@ -12,7 +12,8 @@ interface Held {
  * Returns leases that ran out: their process died. They count no attempt, so the next one has the same number, and the
  * same `webhook-id` goes out again. `alive` are the claims that this process still works on: a jump of the clock must
  * not take from it what it is about to finish. Those of other nodes that are registered are theirs to return, by their
- * own clocks; when one dies, `removeNode` returns them at once. Returns how many.
+ * own clocks; when one dies, `removeNode` returns them at once. What this process leased in transactions of which it never
+ * learnt that they were committed has not to run out. Returns how many.
  */
 export async function reapLeases(
   store: Store,
@@ -20,11 +21,36 @@ export async function reapLeases(
   now: number,
 ): Promise<number> {
   const claims = [...new Set(alive.map(({ claimId }) => claimId))].map((claim) => ({ claim }))
-  const dead = sql`lease_until <= ${now} and claim_id not in (
-    select r.value ->> 'claim' from ${store.facts.rowsOf(JSON.stringify(claims), 'r')})
-    and not exists (
-      select 1 from node where node.id <> ${store.node} and delivery.claim_id like node.id || '.%')`
+  const dead = sql`claim_id not in (
+      select r.value ->> 'claim' from ${store.facts.rowsOf(JSON.stringify(claims), 'r')})
+    and (claim_id like ${`${store.node}.%`} and claim_id not like ${`${store.holder()}.%`}
+      or lease_until <= ${now} and not exists (
+        select 1 from node where node.id <> ${store.node} and delivery.claim_id like node.id || '.%'))`
+  if (!store.facts.singleProcess) await takeLanes(store)
   return await giveBack(store, dead, now, null)
+}
+
+/**
+ * Lanes that several had leases of, and this process alone has now. While they are busy nothing else would find that out,
+ * and they would be claimed a few at a time for ever.
+ */
+async function takeLanes(store: Store): Promise<void> {
+  const holder = store.holder()
+  const others = sql`in_flight > 0 and (holder is null or holder <> ${holder})`
+  await store.write.transaction().execute(async (trx) => {
+    const { rows } = await sql<{ webhook: string }>`
+      select webhook_id as webhook from lane where ${others} limit 1000`.execute(trx)
+    const webhooks = rows.map(({ webhook }) => webhook)
+    await lockLanes(trx, store.facts, webhooks)
+    await sql`
+      update lane set holder = ${holder}
+      where ${others} and webhook_id in (
+          select r.value ->> 'webhook' from ${store.facts.rowsOf(JSON.stringify(rows), 'r')})
+        and not exists (
+          select 1 from delivery
+          where delivery.webhook_id = lane.webhook_id and delivery.state = 'leased'
+            and delivery.claim_id not like ${`${holder}.%`})`.execute(trx)
+  })
 }
 
 /**

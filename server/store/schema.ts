@@ -92,8 +92,8 @@ interface LaneTable {
   webhook_id: string
   max_in_flight: number
   in_flight: number
-  /** The process that has leased all that is in flight; null: several, or (with nothing in flight) nobody knows. */
-  node: Generated<string | null>
+  /** Who has leased all that is in flight (`Store.holder`); null: several have. With nothing in flight it says nothing. */
+  holder: Generated<string | null>
   /** When the claim should look at the lane next; null when a look would find nothing. */
   next_due: number | null
   /** 1: the webhook is disabled, its pending deliveries are held. */

@@ -3,6 +3,7 @@ import { insertOne, perRow, type Rows, type RunBatch, type Select } from '#serve
 import { sqliteFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
+import { holderId } from '#server/store/new-id.ts'
 import {
   forget,
   type ProcedureContext,
@@ -55,6 +56,7 @@ export function serveProcedures(
   }
   const context: ProcedureContext = {
     node,
+    holder: () => holderId(node),
     facts: sqliteFacts,
     batch,
     matching: createMatchingCache(),

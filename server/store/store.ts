@@ -13,6 +13,11 @@ import type { SecretBox } from '#server/store/secrets.ts'
 export interface Store {
   /** The id of this process among those on the database; see `nodes.ts`. */
   readonly node: string
+  /**
+   * What holds the leases that this process makes from now on: its id and a number. The number grows when nobody knows
+   * whether a transaction was committed: what that leased is in no memory then, and must not be taken for what is.
+   */
+  readonly holder: () => string
   readonly facts: DialectFacts
   /** Committed state, on a connection of its own: a long list holds up no delivery. */
   readonly read: Kysely<Tables>

@@ -194,10 +194,10 @@ describe('the claim', () => {
   ] as const)('goes by what is due, and by call: %j', async ({ ahead, order }) => {
     const webhook = await makeWebhook(store, tenant, { order })
     await accept(store, tenant, [callEvent(tenant, `${ahead} ${order}`)])
-    const { facts, node } = store
+    const { facts, node, holder } = store
     const matching = createMatchingCache()
     const context: ProcedureContext = {
-      ...{ facts, node, batch, matching },
+      ...{ facts, node, holder, batch, matching },
       days: new Set(),
       pace: new Map([[webhook.id, { ms: 10, successes: 1_000 }]]),
     }

@@ -1,14 +1,19 @@
 /** Two processes that deliver from one PostgreSQL, as far as a lane can tell: two stores, each with its deliverer. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Client } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { acceptEvents } from '#server/store/accept.ts'
-import { claimDue } from '#server/store/claim.ts'
+import { claimDue, type Lease } from '#server/store/claim.ts'
 import type { Courier } from '#server/store/courier.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { openStore } from '#server/store/open-store.ts'
+import { reapLeases } from '#server/store/reap.ts'
 import type { Store } from '#server/store/store.ts'
 import {
   accept,
@@ -21,6 +26,7 @@ import {
   type Tenant,
 } from '#test/conformance/fixture.ts'
 import { openPostgresTestStore } from '#test/conformance/postgres-test-store.ts'
+import { startPostgres } from '#test/support/postgres-server.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 import { loopbackPolicy } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -48,7 +54,7 @@ const calls = (from: number, to: number): Event[] =>
 
 /** Takes all that it is given. */
 const keeps = (ahead: number) => {
-  const leases: Parameters<Courier['take']>[0][number][] = []
+  const leases: Lease[] = []
   const courier: Courier = {
     room: () => ({ limit: 1_000, ahead }),
     take: (more) => leases.push(...more),
@@ -80,10 +86,64 @@ test('what one has leased beyond the concurrency the other leaves to it, and han
   expect(
     (await claimDue(there, { now: 1_200, limit: 50, troubledLimit: 50, ahead: 50 })).leases,
   ).toHaveLength(1)
-  await succeed(here, mine.leases[9] as (typeof mine.leases)[number], 1_300)
+  await succeed(here, mine.leases[9] as Lease, 1_300)
   const rest = await claimDue(here, { now: 1_400, limit: 50, troubledLimit: 50, ahead: 50 })
   expect(rest.leases).toHaveLength(1)
   expect(await counts()).toMatchObject({ delivered: 20, leased: 2, pending: 1 })
+})
+
+test('what a lost connection leased, nobody knows, holds up its call and comes back before its lease is over', async () => {
+  // A server of its own: its commits wait for a standby that there is not.
+  const server = parts.use(await startPostgres())
+  const url = await server.createDatabase('lost')
+  const folder = parts.adopt(await mkdtemp(join(tmpdir(), 'offhook-lost-')), async (path) => {
+    await rm(path, { recursive: true })
+  })
+  const store = parts.adopt(
+    await openStore({ url, keyPath: join(folder, 'secret.key') }),
+    async (one) => await one.close(),
+  )
+  const own = await makeTenant(store)
+  await makeWebhook(store, own, { concurrency: 5 })
+  const { leases, courier } = keeps(50)
+  store.courier = courier
+  const admin = new Client({ connectionString: url })
+  await admin.connect()
+  parts.defer(async () => await admin.end())
+  const standby = async (names: string) => {
+    await admin.query(`alter system set synchronous_standby_names = '${names}'`)
+    await admin.query('select pg_reload_conf()')
+    const shown = async () => (await admin.query('show synchronous_standby_names')).rows
+    await waitUntil(async () => (await shown())[0]?.synchronous_standby_names === names, {
+      what: 'it is so',
+    })
+  }
+  const events = [1, 2].map((n) => callEvent(own, 'call', n))
+  await standby('nobody')
+  const lost = accept(store, own, events.slice(0, 1))
+  lost.catch(() => undefined)
+  await waitUntil(
+    async () => {
+      const ended = await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity
+        where wait_event = 'SyncRep'`)
+      return (ended.rowCount ?? 0) > 0
+    },
+    { what: 'the commit is cut off' },
+  )
+  await expect(lost).rejects.toMatchObject({ code: 'database_unreachable' })
+  await standby('')
+  const states = async () => await countDeliveries(store, own.account.id, null)
+  await waitUntil(async () => (await states()).leased === 1, { what: 'it was committed' })
+
+  await accept(store, own, events.slice(1))
+  expect(leases).toEqual([])
+  expect((await claim(store, 1_000)).leases).toEqual([])
+  expect(await reapLeases(store, [], 1_001)).toBe(1)
+  const [first, ...others] = (await claim(store, 1_002)).leases
+  expect(others).toEqual([])
+  expect(first?.event.id).toBe(events[0]?.id)
+  expect(await succeed(store, first as Lease, 1_003)).toBe(true)
+  expect((await claim(store, 1_004)).leases.map((l) => l.event.id)).toEqual([events[1]?.id])
 })
 
 test('both accept for one webhook: its concurrency and the order of its calls hold over both, all arrives once', async () => {

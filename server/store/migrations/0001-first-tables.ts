@@ -112,7 +112,7 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('webhook_id', 'text', (c) => c.primaryKey().references('webhook.id'))
     .addColumn('max_in_flight', 'integer', (c) => c.notNull())
     .addColumn('in_flight', 'integer', (c) => c.notNull())
-    .addColumn('node', 'text')
+    .addColumn('holder', 'text')
     .addColumn('next_due', 'bigint')
     .addColumn('held', 'integer', (c) => c.notNull())
     .addColumn('failures', 'integer', (c) => c.notNull())
