@@ -56,7 +56,10 @@ export function startExchange(where: string, timeoutMs: number): Exchange {
   function settle(failure: Failure | null, truncated = false): void {
     settled = true
     clearTimeout(deadline)
-    resolve(outcomeOf(seen, failure, truncated, elapsed()))
+    const outcome = outcomeOf(seen, failure, truncated, elapsed())
+    // undici takes a connection back one turn of the event loop after its answer, and asks for that turn when it is
+    // done with this one. A caller that sent the next request sooner would be given a new connection.
+    queueMicrotask(() => setImmediate(resolve, outcome))
   }
 
   function fail(error: Error): void {
@@ -201,6 +204,9 @@ function shortUrl(location: string): string {
 function joined(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Readonly<Record<string, string>> {
+  if (Object.values(headers).every((value) => typeof value === 'string')) {
+    return headers as Readonly<Record<string, string>>
+  }
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
       name,

@@ -305,14 +305,18 @@ async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise
 }
 
 function start(deliverer: Deliverer, lease: Lease): void {
-  const { deps, leased } = deliverer
-  const work = deliver(deliverer, lease)
-    .catch((error: unknown) => {
-      const facts = { err: error, event: lease.event.id }
-      deps.log.error(facts, 'deliver: an attempt was not written down')
-    })
-    .finally(() => release(deliverer, lease))
-  leased.set(lease, work)
+  deliverer.leased.set(lease, workOn(deliverer, lease))
+}
+
+async function workOn(deliverer: Deliverer, lease: Lease): Promise<void> {
+  try {
+    await deliver(deliverer, lease)
+  } catch (error) {
+    const facts = { err: error, event: lease.event.id }
+    deliverer.deps.log.error(facts, 'deliver: an attempt was not written down')
+  } finally {
+    release(deliverer, lease)
+  }
 }
 
 async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
@@ -377,7 +381,7 @@ async function writeDown(deliverer: Deliverer, finish: Finish): Promise<boolean>
     deliverer.unwritten += 1
   }
   try {
-    return await retryUntil(signal, async () => finishAttempt(deps.store, finish), { failed })
+    return await retryUntil(signal, () => finishAttempt(deps.store, finish), { failed })
   } finally {
     if (waits) deliverer.unwritten -= 1
     if (waits && deliverer.unwritten === 0) {
@@ -427,12 +431,12 @@ function signedRequest(
   { event, webhook, resends }: Lease,
   at: number,
 ): WebhookRequest {
-  const request = renderRequest(event.body, webhook, deliverer.deps.version)
+  const { headers, ...request } = renderRequest(event.body, webhook, deliverer.deps.version)
   const secrets = signingSecrets(deliverer, webhook)
   const signature = signatureHeaders({ id: event.id, at, body: request.body }, secrets)
   // A receiver that keeps the ids it has seen would else take what somebody sent again on purpose for a repetition.
   const resend = resends > 0 ? { 'webhook-resend': String(resends) } : {}
-  return { ...request, headers: { ...request.headers, ...signature, ...resend } }
+  return { ...request, headers: { ...headers, ...signature, ...resend } }
 }
 
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */

@@ -12,7 +12,7 @@ export interface LaneBreaker extends BreakerColumns {
 /** An outcome, and of which webhook. */
 interface Tried {
   readonly webhookId: string
-  readonly attempt: { readonly outcome: BreakerOutcome }
+  readonly outcome: BreakerOutcome
   /** Epoch milliseconds. */
   readonly now: number
 }
@@ -34,7 +34,7 @@ export async function moveBreakers(
     const before = breakerOf(lane)
     const mine = tried.filter(({ webhookId }) => webhookId === lane.webhook_id)
     const after = mine.reduce(
-      (breaker, { attempt, now }) => afterOutcome(breaker, attempt.outcome, now, Math.random()),
+      (breaker, { outcome, now }) => afterOutcome(breaker, outcome, now, Math.random()),
       before,
     )
     if (after.state !== 'closed') open.set(lane.webhook_id, after)

@@ -10,7 +10,7 @@ import {
   storeCaptures,
 } from '#server/store/accept.ts'
 import { type Lease, newClaimId, nextDueIn } from '#server/store/claim.ts'
-import { type Finish, freeSlots, moveDeliveries, recordEnds } from '#server/store/finish.ts'
+import { type FlatFinish, freeSlots, moveDeliveries, recordEnds } from '#server/store/finish.ts'
 import { lockLanes } from '#server/store/lanes.ts'
 import {
   type Chosen,
@@ -29,11 +29,11 @@ import type { Store, Trx } from '#server/store/store.ts'
 import { together } from '#server/store/together.ts'
 
 /** What one caller wants committed. */
-export type Commit = { readonly accept: NewAcceptance } | { readonly finish: Finish }
+export type Commit = { readonly accept: NewAcceptance } | { readonly finish: FlatFinish }
 
 export interface CommitRequest {
   readonly accepts: readonly NewAcceptance[]
-  readonly finishes: readonly Finish[]
+  readonly finishes: readonly FlatFinish[]
   readonly lead: Lead | null
 }
 
@@ -77,7 +77,7 @@ export async function commitInto(
   )
   const waits =
     chosen.some(({ webhook }) => webhook === null) ||
-    ended.some(({ attempt }) => !attempt.outcome.ok) ||
+    ended.some(({ outcome }) => !outcome.ok) ||
     freed.some((lane) => lane.next_due !== null)
   const nextDue = waits ? await nextDueIn(trx, { troubledLimit: 1 }) : null
   return { accepted: made.accepted, handovers, finished, nextDue }
@@ -88,11 +88,11 @@ function chooseLeased(
   context: ProcedureContext,
   deliveries: readonly NewDelivery[],
   open: readonly LaneState[],
-  ended: readonly Finish[],
+  ended: readonly FlatFinish[],
   lead: Lead | null,
 ): readonly Chosen[] {
   if (lead === null) return nothingLeased(deliveries)
-  const failed = new Set(ended.flatMap((one) => (one.attempt.outcome.ok ? [] : [one.webhookId])))
+  const failed = new Set(ended.flatMap((one) => (one.outcome.ok ? [] : [one.webhookId])))
   const well = open.filter((lane) => !failed.has(lane.webhook_id))
   return choose(context, deliveries, well, lead)
 }

@@ -7,7 +7,7 @@
  */
 import { sql } from 'kysely'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
-import { type Breaker, failsTooLong } from '#server/domain/breaker.ts'
+import { type Breaker, type BreakerOutcome, failsTooLong } from '#server/domain/breaker.ts'
 import type { NextState } from '#server/domain/next-state.ts'
 import { isoOf } from '#server/domain/times.ts'
 import { type Acceptance, acceptInto } from '#server/store/accept.ts'
@@ -55,7 +55,26 @@ export interface Finish {
 
 /** Resolves when the attempt is written, so that a kill of the process does not lose it; false: the lease was not this claim's any more, nothing was written. */
 export async function finishAttempt(store: Store, finish: Finish): Promise<boolean> {
-  return await store.finishing.add(finish)
+  return await store.finishing.add(flatFinish(finish))
+}
+
+/** Flat, its attempt as the row that is stored, so that it costs little to send to another thread. */
+export interface FlatFinish extends Omit<Finish, 'attempt'> {
+  readonly number: number
+  readonly outcome: BreakerOutcome & { readonly durationMs: number }
+  readonly row: readonly Value[]
+}
+
+function flatFinish(finish: Finish): FlatFinish {
+  const { attempt, ...rest } = finish
+  const { ok, statusCode, error, errorDetail, retryAfter, durationMs } = attempt.outcome
+  const row = attemptRow(finish)
+  return {
+    ...rest,
+    number: attempt.number,
+    outcome: { ok, statusCode, error, errorDetail, retryAfter, durationMs },
+    row: attemptNames.map((name) => row[name]),
+  }
 }
 
 /**
@@ -65,14 +84,14 @@ export async function finishAttempt(store: Store, finish: Finish): Promise<boole
 export async function recordEnds(
   trx: Trx,
   context: ProcedureContext,
-  finishes: readonly Finish[],
+  finishes: readonly FlatFinish[],
   lanes: readonly FreedLane[],
 ): Promise<void> {
   if (finishes.length === 0) return
   const open = await moveBreakers(trx, context, lanes, finishes)
   await insertAttempts(trx, context, finishes, open)
-  for (const { webhookId, attempt } of finishes) {
-    notePace(context.pace, webhookId, attempt.outcome.ok, attempt.outcome.durationMs)
+  for (const { webhookId, outcome } of finishes) {
+    notePace(context.pace, webhookId, outcome.ok, outcome.durationMs)
   }
   await disable(trx, context, finishes, open)
 }
@@ -106,10 +125,10 @@ const moveDelivery: Update = {
 export async function moveDeliveries(
   trx: Trx,
   { batch }: ProcedureContext,
-  finishes: readonly Finish[],
+  finishes: readonly FlatFinish[],
 ): Promise<readonly boolean[]> {
   if (finishes.length === 0) return []
-  const rows = finishes.map(({ deliverySeq, claimId, next, now, attempt: { outcome } }) => [
+  const rows = finishes.map(({ deliverySeq, claimId, next, now, outcome }) => [
     deliverySeq,
     claimId,
     next.state,
@@ -147,7 +166,8 @@ const attemptColumns = {
   next_try_at: 'bigint',
   decision: 'text',
 } as const satisfies BatchColumns
-const attemptNames = Object.keys(attemptColumns) as (keyof typeof attemptColumns)[]
+type AttemptColumn = keyof typeof attemptColumns
+const attemptNames = Object.keys(attemptColumns) as AttemptColumn[]
 
 const insertAttempt = (day: number): Insert => ({
   into: partitionName('attempt', day),
@@ -157,26 +177,19 @@ const insertAttempt = (day: number): Insert => ({
 async function insertAttempts(
   trx: Trx,
   { batch }: ProcedureContext,
-  finishes: readonly Finish[],
+  finishes: readonly FlatFinish[],
   open: ReadonlyMap<string, Breaker>,
 ): Promise<void> {
   for (const [day, ofDay] of Map.groupBy(finishes, (finish) => finish.eventDay)) {
-    const rows = ofDay.map((finish) => {
-      const row = attemptRow(finish, open.get(finish.webhookId)?.until ?? null)
-      return attemptNames.map((name) => row[name])
-    })
+    const rows = ofDay.map((one) => rowOf(one, open.get(one.webhookId)?.until ?? null))
     await batch.insert(trx, insertAttempt(day), rows)
   }
 }
 
-/** `openUntil`: before that the webhook's breaker lets nothing through; null: it is closed. */
-function attemptRow(
-  { deliverySeq, attempt, next }: Finish,
-  openUntil: number | null,
-): Record<keyof typeof attemptColumns, Value> {
+/** The row, as far as it is known without the webhook's breaker. */
+function attemptRow({ deliverySeq, attempt, next }: Finish): Record<AttemptColumn, Value> {
   const { outcome } = attempt
   const { timings } = outcome
-  const waits = next.state === 'pending' && openUntil !== null && openUntil > next.dueAt
   return {
     seq: attemptKey(deliverySeq, attempt.number),
     started_at: attempt.startedAt,
@@ -201,11 +214,19 @@ function attemptRow(
     first_byte_ms: timings.firstByteMs,
     duration_ms: outcome.durationMs,
     resend: attempt.resend,
-    next_try_at: next.state === 'pending' ? (waits ? openUntil : next.dueAt) : null,
-    decision: waits
-      ? `${next.decision} The circuit breaker is open: not before ${isoOf(openUntil)}.`
-      : next.decision,
+    next_try_at: next.state === 'pending' ? next.dueAt : null,
+    decision: next.decision,
   }
+}
+
+const nextTryAt = attemptNames.indexOf('next_try_at')
+const decision = attemptNames.indexOf('decision')
+
+/** `openUntil`: before that the webhook's breaker lets nothing through; null: it is closed. */
+function rowOf({ row, next }: FlatFinish, openUntil: number | null): readonly Value[] {
+  if (next.state !== 'pending' || openUntil === null || openUntil <= next.dueAt) return row
+  const says = `${next.decision} The circuit breaker is open: not before ${isoOf(openUntil)}.`
+  return row.with(nextTryAt, openUntil).with(decision, says)
 }
 
 export interface FreedLane extends LaneBreaker {
@@ -216,7 +237,7 @@ export interface FreedLane extends LaneBreaker {
 export async function freeSlots(
   trx: Trx,
   { facts }: ProcedureContext,
-  finishes: readonly Finish[],
+  finishes: readonly FlatFinish[],
 ): Promise<readonly FreedLane[]> {
   if (finishes.length === 0) return []
   const byWebhook = [...Map.groupBy(finishes, (finish) => finish.webhookId)]
@@ -241,16 +262,16 @@ export async function freeSlots(
 async function disable(
   trx: Trx,
   context: ProcedureContext,
-  finishes: readonly Finish[],
+  finishes: readonly FlatFinish[],
   open: ReadonlyMap<string, Breaker>,
 ): Promise<void> {
   for (const finish of finishes) {
-    const { webhookId, deliverySeq, attempt, now } = finish
+    const { webhookId, deliverySeq, number, now } = finish
     const reason = reasonToDisable(finish, open.get(webhookId))
     if (reason === null) continue
     const webhook = await disableWebhookAutomatically(trx, webhookId, reason, now)
     if (webhook === null) continue
-    const cause = { deliverySeq, attempt: attempt.number }
+    const cause = { deliverySeq, attempt: number }
     const event = await tellDisabled(trx, { ...webhook, id: webhookId, reason, cause, at: now })
     const acceptance: Acceptance = {
       accountId: webhook.accountId,
@@ -265,7 +286,7 @@ async function disable(
 }
 
 function reasonToDisable(
-  { next, now, disableAfterMs }: Finish,
+  { next, now, disableAfterMs }: FlatFinish,
   breaker: Breaker | undefined,
 ): 'gone' | 'failing' | null {
   if (next.state === 'exhausted' && next.disableWebhook !== null) return next.disableWebhook

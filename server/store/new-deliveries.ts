@@ -154,6 +154,8 @@ export function choose(
       { concurrency: most, room: most - now + aheadOf(pace, id, most, ahead) },
     ]),
   )
+  // One object for each: all that go in one message to another thread are one there too.
+  const webhooks = new Map<string, ClaimedWebhook>()
   return deliveries.map((delivery) => {
     const { id, delayMs, order, claimed } = delivery.webhook
     const lane = rooms.get(id)
@@ -164,7 +166,11 @@ export function choose(
     }
     lane.room -= 1
     left -= 1
-    const webhook = { ...claimed, concurrency: lane.concurrency, troubled: false, probe: false }
+    const webhook = webhooks.get(id) ?? {
+      ...claimed,
+      ...{ concurrency: lane.concurrency, troubled: false, probe: false },
+    }
+    webhooks.set(id, webhook)
     return { delivery, webhook }
   })
 }

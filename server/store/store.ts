@@ -3,7 +3,7 @@ import type { Accepted, NewAcceptance } from '#server/store/accept.ts'
 import type { Courier } from '#server/store/courier.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
-import type { Finish } from '#server/store/finish.ts'
+import type { FlatFinish } from '#server/store/finish.ts'
 import type { GroupCommit } from '#server/store/group-commit.ts'
 import type { ProcedureName, ProcedureRequest, ProcedureResult } from '#server/store/procedures.ts'
 import type { Tables } from '#server/store/schema.ts'
@@ -33,7 +33,7 @@ export interface Store {
   readonly onDisk: () => Promise<void>
   readonly secrets: SecretBox
   readonly accepting: GroupCommit<NewAcceptance, Accepted>
-  readonly finishing: GroupCommit<Finish, boolean>
+  readonly finishing: GroupCommit<FlatFinish, boolean>
   /** Who is given what could be leased as soon as it was accepted; null: nobody, everything waits to be claimed. */
   courier: Courier | null
   /**
