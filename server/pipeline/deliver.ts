@@ -440,7 +440,7 @@ function signedRequest(
 }
 
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
-const secretsKept = 1_000
+const secretsKept = 10_000
 
 function signingSecrets(
   { deps, secrets }: Deliverer,

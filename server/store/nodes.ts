@@ -78,7 +78,9 @@ export async function removeNode(
     if (gone.numDeletedRows === 0n) return null
     await trx.updateTable('ownership').set({ node_id: null }).where('node_id', '=', id).execute()
     const mine = sql`claim_id like ${`${id}.%`}`
-    return { deliveries: await returnInto(trx, store.facts, mine, now, null) }
+    return {
+      deliveries: await returnInto(trx, store.facts, { which: mine, anyLane: true }, now, null),
+    }
   })
   if (removed !== null && removed.deliveries > 0) store.ringDue()
   return removed

@@ -27,7 +27,7 @@ export async function reapLeases(
       or lease_until <= ${now} and not exists (
         select 1 from node where node.id <> ${store.node} and delivery.claim_id like node.id || '.%'))`
   if (!store.facts.singleProcess) await takeLanes(store)
-  return await giveBack(store, dead, now, null)
+  return await giveBack(store, { which: dead, anyLane: true }, now, null)
 }
 
 /**
@@ -59,7 +59,7 @@ async function takeLanes(store: Store): Promise<void> {
  */
 export async function reapAtStart(store: Store, now: number): Promise<number> {
   return store.facts.singleProcess
-    ? await giveBack(store, sql`true`, now, null)
+    ? await giveBack(store, { which: sql`true`, anyLane: true }, now, null)
     : await reapLeases(store, [], now)
 }
 
@@ -77,40 +77,50 @@ export async function returnLeases(
   const mine = sql`(seq, claim_id) in (
     select cast(r.value ->> 'seq' as bigint), r.value ->> 'claim'
     from ${store.facts.rowsOf(JSON.stringify(rows), 'r')})`
-  return await giveBack(store, mine, now, dueAt)
+  return await giveBack(store, { which: mine, anyLane: false }, now, dueAt)
+}
+
+interface Returned {
+  /** Of the leases, as a condition on `delivery`. */
+  readonly which: RawBuilder<unknown>
+  /**
+   * Also looks for lanes whose counter is wrong otherwise, in a database that was mended by hand or restored. That reads
+   * every lane there is: for what is done now and then, not with every failure of a webhook among ten thousand.
+   */
+  readonly anyLane: boolean
 }
 
 async function giveBack(
   store: Store,
-  which: RawBuilder<unknown>,
+  returned: Returned,
   now: number,
   dueAt: number | null,
 ): Promise<number> {
-  const returned = await store.write
+  const count = await store.write
     .transaction()
-    .execute(async (trx) => await returnInto(trx, store.facts, which, now, dueAt))
-  if (returned > 0) store.ringDue()
-  return returned
+    .execute(async (trx) => await returnInto(trx, store.facts, returned, now, dueAt))
+  if (count > 0) store.ringDue()
+  return count
 }
 
 /**
  * Part of a transaction: returns the leases that `which` is true of, and sets the counters of their lanes to what is
- * really leased; so it does for lanes whose counter is wrong otherwise, in a database that was mended by hand or
- * restored. Whoever changes a lease has its lane, so that nothing is counted twice or missed. Returns how many.
+ * really leased. Whoever changes a lease has its lane, so that nothing is counted twice or missed. Returns how many.
  */
 export async function returnInto(
   trx: Trx,
   facts: DialectFacts,
-  which: RawBuilder<unknown>,
+  { which, anyLane }: Returned,
   now: number,
   dueAt: number | null,
 ): Promise<number> {
   const leased = sql`(select count(*) from delivery
     where delivery.webhook_id = lane.webhook_id and delivery.state = 'leased')`
   const concerned = await sql<{ webhook: string }>`
-    select webhook_id as webhook from delivery where state = 'leased' and ${which}
-    union
-    select webhook_id from lane where in_flight > 0 and in_flight <> ${leased}`.execute(trx)
+    select distinct webhook_id as webhook from delivery where state = 'leased' and ${which}
+    ${anyLane ? sql`union select webhook_id from lane where in_flight > 0 and in_flight <> ${leased}` : sql``}`.execute(
+    trx,
+  )
   if (concerned.rows.length === 0) return 0
   await lockLanes(
     trx,
