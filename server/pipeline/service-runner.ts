@@ -5,8 +5,10 @@
 import { PbxDocument } from '#contracts/pbx.ts'
 import { directoryOf } from '#server/domain/events/directory.ts'
 import type { AttachedPbx } from '#server/pbx/pbx.ts'
+import { isWithinReach } from '#server/pbx/products.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { runManaged } from '#server/pipeline/managed-service.ts'
+import { pause } from '#server/pipeline/pause.ts'
 import { type PbxState, withPbx } from '#server/pipeline/pbx-state.ts'
 import {
   capture,
@@ -81,10 +83,28 @@ async function runAttached(
   tried: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const watched = link === null ? null : watchLink(running, link, signal, linkName)
-  if (link === null) running.state = withPbx(running.state, 'up', running.deps.now())
+  if (link === null) await lookAtRecord(running)
+  const watched =
+    link === null ? watchRecord(running, signal) : watchLink(running, link, signal, linkName)
   tried()
   await capture(running, signal, { record, trunks: () => trunks, link })
   await watched
   await link?.close()
+}
+
+const lookMs = 1_000
+
+/** Of a PBX without a link its record is all there is to know: it is up while that can be read. */
+async function watchRecord(running: Running, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await pause(lookMs, signal)
+    if (!signal.aborted) await lookAtRecord(running)
+  }
+}
+
+async function lookAtRecord(running: Running): Promise<void> {
+  const { deps, inside } = running
+  const within = await isWithinReach(inside.connection)
+  const because = within ? null : 'Its CEL file is not there, or may not be read.'
+  running.state = withPbx(running.state, within ? 'up' : 'down', deps.now(), because)
 }

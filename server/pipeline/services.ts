@@ -6,6 +6,9 @@
  *    ^                                                     │
  *    └── stopped here, or this process was taken for dead ─┘
  *
+ * A node that is alone also takes what it cannot read, waits for it and says so; once another node can read it, here or
+ * later, that one takes it over.
+ *
  * Where several nodes share the database, each looks every second at what is free, what changed, and whether what it
  * runs is still its own. What it lost and nobody took it takes again and goes on; what somebody took it stops. Between
  * the loss and the finding out nothing of it can be committed: see `ownerships.ts`.
@@ -20,6 +23,7 @@ import {
   type Fence,
   giveUpOwnership,
   listOwnedServices,
+  noteUnread,
   type OwnedService,
   takeOwnership,
 } from '#server/store/ownerships.ts'
@@ -126,9 +130,10 @@ async function take(
   updatedAt: number,
 ): Promise<Owned | null> {
   const { connection, service } = inside
-  // Alone we are the one to wait for a file that is not there yet.
-  if (deps.others() > 0 && !(await isWithinReach(connection))) return null
-  const fence = await takeOwnership(deps.store, service.uuid, homeOf(deps, connection))
+  const unread = !(await isWithinReach(connection))
+  // Alone we are the one to wait for a file that is not there yet, until another comes that has it.
+  if (deps.others() > 0 && unread) return null
+  const fence = await takeOwnership(deps.store, service.uuid, homeOf(deps, connection), unread)
   if (fence === null) return null
   const runner = startService(deps, inside, () => owned.fence)
   const owned: Owned = { inside, fence, updatedAt, runner }
@@ -227,24 +232,29 @@ async function insideOf(
   return found
 }
 
-/** It is free and could be ours, or it is ours and was changed. */
+/** It is free, or unread where it is, and could be ours; or it is ours and was changed. */
 async function concernsUs(services: Services, row: OwnedService): Promise<boolean> {
   const owned = services.running.get(row.serviceUuid)
   if (owned !== undefined) {
     return (await keep(services, owned, row)) && owned.updatedAt !== row.updatedAt
   }
-  return row.node === null && (row.home === null || row.home === services.deps.home)
+  return (row.node === null || row.unread) && (row.home === null || row.home === services.deps.home)
 }
 
 /** False: what we run is not ours any more, and stopped. */
 async function keep(services: Services, owned: Owned, row: OwnedService): Promise<boolean> {
   const { deps } = services
   const { fence } = owned
-  if (row.node === fence.node && row.epoch === fence.epoch) return true
+  const { connection } = owned.inside
+  const unread = !(await isWithinReach(connection))
+  if (row.node === fence.node && row.epoch === fence.epoch) {
+    if (row.unread !== unread) await noteUnread(deps.store, row.serviceUuid, fence, unread)
+    return true
+  }
   const facts = { service: owned.inside.service.name }
   if (row.node === null && row.epoch === fence.epoch) {
-    const home = homeOf(deps, owned.inside.connection)
-    const again = await takeOwnership(deps.store, row.serviceUuid, home)
+    const home = homeOf(deps, connection)
+    const again = await takeOwnership(deps.store, row.serviceUuid, home, unread)
     // Nobody had it in between: what we read and have not committed is still what comes next.
     if (again !== null && again.epoch === fence.epoch + 1) {
       owned.fence = again

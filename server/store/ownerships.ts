@@ -24,6 +24,8 @@ export interface OwnedService {
   readonly home: string | null
   /** How many owners there were so far. */
   readonly epoch: number
+  /** Its owner cannot read its record, so that whoever can may take it over. */
+  readonly unread: boolean
 }
 
 export async function listOwnedServices(store: Store): Promise<readonly OwnedService[]> {
@@ -36,31 +38,52 @@ export async function listOwnedServices(store: Store): Promise<readonly OwnedSer
       'ownership.node_id as node',
       'ownership.home',
       'ownership.epoch',
+      'ownership.unread',
     ])
     .orderBy('service.seq')
     .execute()
-  return rows.map((row) => ({ ...row, epoch: row.epoch ?? 0 }))
+  return rows.map((row) => ({ ...row, epoch: row.epoch ?? 0, unread: row.unread === 1 }))
 }
 
 /**
- * Takes a PBX that nobody has, or this process has already. `home`: binds it to this data folder, as the files of a managed PBX are there; null: not
- * bound. Null: somebody else was faster, or it is at home elsewhere.
+ * Takes a PBX that nobody has, or this process has already, or whose owner cannot read its record where this one can
+ * (`unread` is false). `home`: binds it to this data folder, as the files of a managed PBX are there; null: not bound.
+ * Null: somebody else was faster, or it is at home elsewhere.
  */
 export async function takeOwnership(
   store: Store,
   serviceUuid: string,
   home: string | null,
+  unread = false,
 ): Promise<Fence | null> {
   const row = await sql<{ epoch: number }>`
-    insert into ownership (service_uuid, node_id, home, epoch)
-    values (${serviceUuid}, ${store.node}, ${home}, 1)
+    insert into ownership (service_uuid, node_id, home, epoch, unread)
+    values (${serviceUuid}, ${store.node}, ${home}, 1, ${unread ? 1 : 0})
     on conflict (service_uuid) do update
-      set node_id = excluded.node_id, home = excluded.home, epoch = ownership.epoch + 1
-      where (ownership.node_id is null or ownership.node_id = excluded.node_id)
+      set node_id = excluded.node_id, home = excluded.home, epoch = ownership.epoch + 1,
+        unread = excluded.unread
+      where (ownership.node_id is null or ownership.node_id = excluded.node_id
+          or (ownership.unread = 1 and excluded.unread = 0))
         and (excluded.home is null or ownership.home is null or ownership.home = excluded.home)
     returning epoch`.execute(store.write)
   const epoch = row.rows[0]?.epoch
   return epoch === undefined ? null : { node: store.node, epoch }
+}
+
+/** Whether the owner can read the record of its PBX just now. */
+export async function noteUnread(
+  store: Store,
+  serviceUuid: string,
+  { node, epoch }: Fence,
+  unread: boolean,
+): Promise<void> {
+  await store.write
+    .updateTable('ownership')
+    .set({ unread: unread ? 1 : 0 })
+    .where('service_uuid', '=', serviceUuid)
+    .where('node_id', '=', node)
+    .where('epoch', '=', epoch)
+    .execute()
 }
 
 /** After the last commit of the capture: another node may take it. */

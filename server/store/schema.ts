@@ -240,6 +240,8 @@ interface OwnershipTable {
   node_id: string | null
   home: string | null
   epoch: number
+  /** 1: its owner cannot read its record, so that whoever can may take it over. */
+  unread: Generated<Switch>
 }
 
 /** Replies to creations, kept so that a repetition with the same key has no second effect. */

@@ -147,7 +147,7 @@ export function runNodeConformance(open: OpenTestStore): void {
       expect(await take(other, 'there')).toBeNull()
       expect(await take(other, 'here')).toMatchObject({ epoch: 2 })
       expect(await listOwnedServices(store)).toMatchObject([
-        { serviceUuid: tenant.serviceUuid, node: 'other', home: 'here', epoch: 2 },
+        { serviceUuid: tenant.serviceUuid, node: 'other', home: 'here', epoch: 2, unread: false },
       ])
     })
 

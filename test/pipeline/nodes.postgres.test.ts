@@ -126,3 +126,60 @@ test('three at once: one captures; killed, another goes on; nothing is lost and 
     `nodes: 2 owners killed, taken over in ${takenOverIn} ms, ${calls} calls, ${receiver.requests.length} requests, lost 0, repeated ${JSON.stringify(repeats)}\n`,
   )
 }, 180_000)
+
+test('a node that is alone waits for a record that it cannot read; one that comes and can, takes it over', async ({
+  onTestFailed,
+}) => {
+  await using parts = new AsyncDisposableStack()
+  const database = parts.use(await createTestDatabase())
+  const newFolder = async (name: string) =>
+    parts.adopt(await mkdtemp(join(tmpdir(), name)), (path) => rm(path, { recursive: true }))
+  const folder = await newFolder('offhook-record-')
+  const secret = newSecret()
+  const receiver = parts.use(await startReceiver({ secret }))
+  const env = { OFFHOOK_DATABASE: database.url, OFFHOOK_SECRET_KEY_FILE: database.keyPath }
+  const alone = parts.use(await startOffhook({ env }))
+  await createWebhook(alone, receiver, null, { secret })
+  const service = await createService(alone, {
+    name: 'far',
+    friendly_name: 'Far',
+    connection: {
+      kind: 'asterisk_attached',
+      // One path, which leads somewhere only in a process that was started with the folder in its hand.
+      cel_path: '/proc/self/fd/99/cel.csv',
+      queue_log_path: null,
+      ami: null,
+      trunks: ['trunk'],
+    },
+  })
+  const statusAt = async (node: OffhookProcess) =>
+    (await node.api<ShownService>('GET', `/services/${service.uuid}`)).status
+  await waitUntil(async () => (await ownersOf([alone], service)).length === 1, {
+    what: 'one has it',
+  })
+  expect(await statusAt(alone)).toMatchObject({
+    pbx: 'down',
+    reason: expect.stringMatching(/CEL file/),
+  })
+
+  const cel = join(folder, 'cel.csv')
+  await writeFile(cel, '')
+  const outside = await newFolder('offhook-data-')
+  const enter = ['bash', '-c', `exec "$0" "$@" 99<${folder}`]
+  const near = parts.use(await startOffhook({ env, disk: { inside: outside, outside, enter } }))
+  const nodes = [alone, near]
+  onTestFailed(() => {
+    for (const node of nodes) process.stderr.write(`${node.url}\n${node.output()}\n`)
+  })
+  await shareKey(nodes)
+  await waitUntil(async () => (await ownersOf(nodes, service))[0] === near, {
+    what: 'the one that can read it has it',
+    timeoutMs: takeOverMs,
+  })
+  await waitUntil(async () => (await statusAt(alone)).pbx === 'elsewhere', {
+    what: 'the other not',
+  })
+  const writer = parts.use(writeCalls(cel, chance('far'), { atOnce: 2, everyMs: 20 }))
+  await receiver.waitFor((all) => endedCalls(all) > 2, 'calls arrive', 20_000)
+  await writer.stop()
+}, 90_000)

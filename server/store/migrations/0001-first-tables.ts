@@ -210,6 +210,7 @@ async function createCaptureTables(db: Kysely<unknown>): Promise<void> {
     .addColumn('node_id', 'text')
     .addColumn('home', 'text')
     .addColumn('epoch', 'bigint', (c) => c.notNull())
+    .addColumn('unread', 'integer', (c) => c.notNull().defaultTo(0))
     .execute()
 }
 
