@@ -192,6 +192,28 @@ export function lanesOf(fired: Fired): readonly string[] {
   return fired.flatMap((events) => events.flatMap((webhooks) => webhooks.map(({ id }) => id)))
 }
 
+/**
+ * The lanes that the events will go to, unless their webhooks have changed since this process last looked: so that the
+ * lanes are locked without waiting for that look. Nothing where nobody else locks any.
+ */
+export function likelyLanes(
+  { facts, matching: { accounts } }: ProcedureContext,
+  acceptances: readonly NewAcceptance[],
+): readonly string[] {
+  if (facts.singleProcess) return []
+  const lanes = new Set<string>()
+  for (const { accountId, serviceUuid, events } of acceptances) {
+    const byTrigger = accounts.get(accountId)?.byTrigger
+    for (const type of new Set(events.map((event) => event.type))) {
+      for (const webhook of byTrigger?.get(type) ?? []) {
+        const its = webhook.serviceUuid === null || webhook.serviceUuid === serviceUuid
+        if (its && webhook.enabled) lanes.add(webhook.id)
+      }
+    }
+  }
+  return [...lanes]
+}
+
 /** Throws StoreError `service_gone`. */
 export async function fireAll(
   trx: Trx,

@@ -5,6 +5,7 @@ import {
   insertEvents,
   insertParts,
   lanesOf,
+  likelyLanes,
   type NewAcceptance,
   rowsOf,
   storeCaptures,
@@ -54,14 +55,18 @@ export async function commitInto(
   context: ProcedureContext,
   { accepts, finishes, lead }: CommitRequest,
 ): Promise<Committed> {
-  const fired = await fireAll(trx, context, accepts)
-  const lanes = [...finishes.map(({ webhookId }) => webhookId), ...lanesOf(fired)]
-  const [, , finished, numbers] = await together(
+  const lanes = [...finishes.map(({ webhookId }) => webhookId), ...likelyLanes(context, accepts)]
+  const [fired, , , finished, numbers] = await together(
+    fireAll(trx, context, accepts),
     holdFences(trx, context.facts, accepts),
     lockLanes(trx, context.facts, lanes),
     moveDeliveries(trx, context, finishes),
     insertEvents(trx, context, accepts),
   )
+  // Of webhooks that were changed a moment ago, and of accounts that are new to this process.
+  const others = new Set(lanesOf(fired))
+  for (const lane of lanes) others.delete(lane)
+  await lockLanes(trx, context.facts, [...others])
   const ended = finishes.filter((_, i) => finished[i])
   const made = rowsOf(accepts, fired, numbers)
   const [freed, open] = await together(
