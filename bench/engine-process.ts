@@ -41,6 +41,8 @@ export interface RoundRequest {
   readonly events: number
   /** How many may be accepted and not yet sent; the source waits. */
   readonly outstanding: number
+  /** How many calls of a PBX are accepted together; as many as of a busy one unless told. */
+  readonly calls?: number
 }
 
 export interface Round {
@@ -68,8 +70,8 @@ export interface Offered {
   readonly at: number
 }
 
-/** As many events as capture commits at once when it is busy. */
-const batchSize = 60
+/** As many calls (60 events) as capture commits at once when it is busy. */
+const busyCalls = 12
 const maxInFlight = 256
 
 let store: Store | null = null
@@ -124,17 +126,21 @@ async function untilFinished(): Promise<void> {
   while (!(await finished())) await pause(2)
 }
 
-/** Batches of whole calls, one PBX each, the PBXs in turn. */
+/** Whose turn it is; over all rounds, so that each of many PBXs has it. */
+let turn = 0
+
+/** Batches of so many whole calls, one PBX each, the PBXs in turn. */
 function makeBatches(
   events: number,
+  calls = busyCalls,
   chosen: readonly EventOwner[] = owners,
 ): readonly { owner: EventOwner; events: Event[] }[] {
   const batches: { owner: EventOwner; events: Event[] }[] = []
-  const callsAtOnce = batchSize / callTypes.length
   for (let made = 0; made < events; ) {
-    const owner = chosen[batches.length % chosen.length] as EventOwner
+    const owner = chosen[turn % chosen.length] as EventOwner
+    turn += 1
     const batch: Event[] = []
-    for (let call = 0; call < callsAtOnce && made + batch.length < events; call += 1) {
+    for (let call = 0; call < calls && made + batch.length < events; call += 1) {
       batch.push(...eventsOfCall(owner))
     }
     batches.push({ owner, events: batch })
@@ -250,7 +256,8 @@ const handlers = {
     const chosen = webhook === undefined ? owners : owners.slice(webhook, webhook + 1)
     let accepted = 0
     while (accepted < events) {
-      const batches = makeBatches(Math.min(batchSize * 20, events - accepted), chosen)
+      const atOnce = Math.min(busyCalls * callTypes.length * 20, events - accepted)
+      const batches = makeBatches(atOnce, busyCalls, chosen)
       await Promise.all(batches.map(acceptBatch))
       for (const batch of batches) accepted += batch.events.length
     }
@@ -305,8 +312,8 @@ const handlers = {
     return offered
   },
   /** Accepts so many events, has them delivered and written down. */
-  async round({ events, outstanding }: RoundRequest): Promise<Round> {
-    const batches = makeBatches(events)
+  async round({ events, outstanding, calls }: RoundRequest): Promise<Round> {
+    const batches = makeBatches(events, calls)
     const cpu = process.cpuUsage()
     const began = nowMs()
     const before = attempted

@@ -45,9 +45,10 @@ const outstanding = 1_024
 export async function engineRound(
   { receiver, engine }: { readonly receiver: Receiver; readonly engine: Engine },
   events: number,
+  calls?: number,
 ): Promise<EngineRound> {
   await receiver.call('begin', { ids: true, secret: benchSecret })
-  const round = await engine.call('round', { events, outstanding })
+  const round = await engine.call('round', { events, outstanding, ...(calls && { calls }) })
   const came = await receiver.call('arrivals', undefined)
   const whole = came.events === round.count && came.requests === round.count && came.verified > 0
   if (!whole || came.wrong.length > 0) {
