@@ -168,3 +168,10 @@ export type Webhook = z.infer<typeof Webhook>
 
 /** The part of a webhook that people change: what its ETag stands for. The breaker moves by itself. */
 export const WebhookVersion = Webhook.omit({ breaker: true })
+
+export const CreatedWebhook = Webhook.extend({
+  secret: WebhookSecret.meta({
+    description: 'The signing secret, shown in this reply only. Receivers verify with it.',
+  }),
+}).meta({ id: 'CreatedWebhook' })
+export type CreatedWebhook = z.infer<typeof CreatedWebhook>

@@ -1,9 +1,10 @@
 /** The OpenAPI 3.1 document, made from the route table and the event catalogue. Pure. */
 import { z } from 'zod'
-import { api, type Route, type RouteName } from '#contracts/api.ts'
+import { api, type RouteName } from '#contracts/api.ts'
 import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { exportColumns, formatTypes } from '#contracts/export.ts'
 import { Problem, type ProblemCode, problems } from '#contracts/problem.ts'
+import type { Route } from '#contracts/route.ts'
 
 type Json = Record<string, unknown>
 type Components = Record<string, Json>

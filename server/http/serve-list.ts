@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import type { Route } from '#contracts/api.ts'
 import { formatTypes, type ListFormat } from '#contracts/export.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
+import type { Route } from '#contracts/route.ts'
 import { wantedFormat } from '#server/http/list-format.ts'
 import { type Input, register, type Serving, wrongFields } from '#server/http/serve.ts'
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import type { Route } from '#contracts/api.ts'
 import type { FieldError } from '#contracts/problem.ts'
+import type { Route } from '#contracts/route.ts'
 import { plainWords } from '#server/domain/plain-words.ts'
 import { etagOf, listsEtag } from '#server/http/etag.ts'
 import type { Exports } from '#server/http/export.ts'

@@ -10,8 +10,9 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify'
 import type { Logger } from 'pino'
-import { api, type Route } from '#contracts/api.ts'
+import { api } from '#contracts/api.ts'
 import { problems } from '#contracts/problem.ts'
+import type { Route } from '#contracts/route.ts'
 import { asProblem, ProblemError, problemReply } from '#server/http/problem-error.ts'
 import type { Caller } from '#server/http/serve.ts'
 

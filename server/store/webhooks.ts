@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
-import type { CreatedWebhook } from '#contracts/api.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
-import type { Webhook, WebhookBreaker, WebhookChange, WebhookDraft } from '#contracts/webhook.ts'
+import type {
+  CreatedWebhook,
+  Webhook,
+  WebhookBreaker,
+  WebhookChange,
+  WebhookDraft,
+} from '#contracts/webhook.ts'
 import { type Breaker, closedBreaker } from '#server/domain/breaker.ts'
 import { newBucket } from '#server/domain/rate-limit.ts'
 import { newSecret } from '#server/domain/sign.ts'

@@ -1,6 +1,6 @@
 /** Sending again, replaying, cancelling and enabling by the API; test/conformance/recovery.ts has what each one does. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { BulkResult } from '#contracts/api.ts'
+import { BulkResult } from '#contracts/bulk.ts'
 import { Delivery } from '#contracts/delivery.ts'
 import { Webhook } from '#contracts/webhook.ts'
 import {

@@ -2,10 +2,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { CreatedWebhook } from '#contracts/api.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import type { Page } from '#contracts/page.ts'
-import type { WebhookDraft } from '#contracts/webhook.ts'
+import type { CreatedWebhook, WebhookDraft } from '#contracts/webhook.ts'
 import { createService, createWebhook } from '#test/asterisk/stack.ts'
 import {
   type OffhookOptions,

@@ -1,4 +1,5 @@
-import { api, type EventTypeInfo } from '#contracts/api.ts'
+import { api } from '#contracts/api.ts'
+import type { EventTypeInfo } from '#contracts/event-type.ts'
 import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { listEventFields } from '#contracts/events/fields.ts'
 import { eventSamples } from '#contracts/events/samples.ts'

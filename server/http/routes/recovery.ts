@@ -2,7 +2,8 @@
  * Sending again, replaying, cancelling. Work on many rows goes in steps within the request, for some seconds; then the
  * answer has a cursor to go on with (docs/decisions/0011). Nothing runs on unseen, and to ask again is harmless.
  */
-import { api, type BulkResult } from '#contracts/api.ts'
+import { api } from '#contracts/api.ts'
+import type { BulkResult } from '#contracts/bulk.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Serving, serve } from '#server/http/serve.ts'

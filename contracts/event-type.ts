@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
+
+/**
+ * An event as it was stored. Not parsed again on its way out: an event that an older version stored must stay
+ * readable. `server/http/openapi.ts` documents it as one of the catalogue's shapes.
+ */
+export const StoredEvent = z.any().meta({ id: 'Event' }) as z.ZodType<Event>
+
+export const EventTypeInfo = z
+  .object({
+    type: EventTypeName,
+    label: z.string(),
+    description: z.string(),
+    scope: z.enum(['account', 'service']),
+    also_called: z
+      .array(z.string())
+      .meta({ description: 'Further names of the trigger in the hosted products.' }),
+    phone_cloud_type: z.string().nullable(),
+    fields: z.array(
+      z.object({
+        path: z.string(),
+        label: z.string(),
+        description: z.string(),
+        type: z.string(),
+        unit: z.string().nullable(),
+        nullable: z.boolean(),
+      }),
+    ),
+    sample: z.unknown().meta({ description: 'One event of the type, in the native form.' }),
+    schema: z.record(z.string(), z.unknown()).meta({ description: 'JSON Schema, draft 2020-12.' }),
+  })
+  .meta({ id: 'EventTypeInfo' })
+export type EventTypeInfo = z.infer<typeof EventTypeInfo>
