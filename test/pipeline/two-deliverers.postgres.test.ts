@@ -83,13 +83,23 @@ test('what one has leased beyond the concurrency the other leaves to it, and han
 
   for (const lease of mine.leases.slice(0, 9)) await succeed(here, lease, 1_100)
   // One is under way here: there is room for one more, and the lane is nobody's own.
-  expect(
-    (await claimDue(there, { now: 1_200, limit: 50, troubledLimit: 50, ahead: 50 })).leases,
-  ).toHaveLength(1)
+  const ahead = { limit: 50, troubledLimit: 50, ahead: 50 }
+  const elsewhere = await claimDue(there, { now: 1_200, ...ahead })
+  expect(elsewhere.leases).toHaveLength(1)
   await succeed(here, mine.leases[9] as Lease, 1_300)
-  const rest = await claimDue(here, { now: 1_400, limit: 50, troubledLimit: 50, ahead: 50 })
+  const rest = await claimDue(here, { now: 1_400, ...ahead })
   expect(rest.leases).toHaveLength(1)
   expect(await counts()).toMatchObject({ delivered: 20, leased: 2, pending: 1 })
+
+  // What one has alone in the end is its own again, also while the lane is busy.
+  const lane = async () =>
+    await here.read.selectFrom('lane').select(['holder', 'in_flight']).executeTakeFirstOrThrow()
+  await succeed(there, elsewhere.leases[0] as Lease, 1_500)
+  expect(await lane()).toEqual({ holder: null, in_flight: 1 })
+  await reapLeases(there, [], 1_600)
+  expect(await lane()).toEqual({ holder: null, in_flight: 1 })
+  await reapLeases(here, rest.leases, 1_600)
+  expect(await lane()).toEqual({ holder: here.holder(), in_flight: 1 })
 })
 
 test('what a lost connection leased, nobody knows, holds up its call and comes back before its lease is over', async () => {
