@@ -3,7 +3,8 @@
  * by row with new numbers, into the days before. SQLite only.
  */
 import { type RawBuilder, sql } from 'kysely'
-import { dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
+import { attemptsOfOne } from '#server/store/attempt-key.ts'
+import { dayMs, dayOf, makePartitions, partitionName } from '#server/store/partitions.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 
 export interface FillRequest {
@@ -21,10 +22,6 @@ interface Template {
   readonly lastDelivery: number
   readonly deliveries: number
 }
-
-const dayMs = 86_400_000
-/** `attempt-key.ts`: a delivery's number stands above this many attempts' numbers. */
-const attemptsOfOne = 4096
 
 /** Everything must be delivered. Returns how many attempts were added. */
 export async function fillLog(

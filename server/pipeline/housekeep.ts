@@ -1,7 +1,7 @@
 /** Housekeeping: removes what is older than the retention, in small steps with pauses, so that delivery does not feel it. */
 import { pause } from '#server/pipeline/pause.ts'
 import { pruneIdempotencyKeys } from '#server/store/idempotency-keys.ts'
-import { preparePartitions } from '#server/store/partitions.ts'
+import { dayMs, preparePartitions } from '#server/store/partitions.ts'
 import {
   giveSpaceBack,
   type PruneRequest,
@@ -25,7 +25,6 @@ export interface HousekeepDeps {
   readonly now: () => number
 }
 
-const dayMs = 86_400_000
 const everyMs = 3_600_000
 const rowsAtOnce = 500
 /** 1 MiB of 4 KiB pages: a few milliseconds. */

@@ -2,7 +2,7 @@
  * The key of an attempt is the number of its delivery and its own in one integer: the attempts of a delivery stand side
  * by side in the table's own order, and no second index has to be written for it.
  */
-const attemptsOfOne = 4096
+export const attemptsOfOne = 4096
 
 /** The most attempts that a delivery can have; it cannot be sent again after that. */
 export const mostAttempts = attemptsOfOne - 1

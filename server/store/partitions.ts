@@ -19,7 +19,7 @@ export type Partitioned = (typeof partitioned)[number]
  */
 export const partitioned = ['call_number', 'attempt', 'event_body'] as const
 
-const dayMs = 86_400_000
+export const dayMs = 86_400_000
 
 /** The day of a time in epoch milliseconds. */
 export function dayOf(time: number): number {

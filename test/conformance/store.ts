@@ -21,6 +21,7 @@ import {
 import { runHandOverConformance } from '#test/conformance/hand-over.ts'
 import { runIsolationConformance } from '#test/conformance/isolation.ts'
 import { runLastTimeConformance } from '#test/conformance/last-time.ts'
+import { runLeaseConformance } from '#test/conformance/leases.ts'
 import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
 import { runOrderConformance } from '#test/conformance/order.ts'
@@ -35,6 +36,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runNounConformance(open)
     runAcceptConformance(open)
     runClaimConformance(open)
+    runLeaseConformance(open)
     runHandOverConformance(open)
     runSearchConformance(open)
     runIsolationConformance(open)
