@@ -8,7 +8,7 @@ import { listCountries } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** What a number that a person typed may stand for in the account; undefined: nobody asked for a number. */
-export async function numberKeysOf(
+export async function numberFilterOf(
   store: Store,
   accountId: string,
   number: string | undefined,
@@ -46,7 +46,7 @@ export async function deliveryFilterOf(
     eventId: query.event_id,
     serviceUuid: query.service_uuid,
     callUuid: query.call_uuid,
-    numberKeys: await numberKeysOf(store, accountId, query.number),
+    numberKeys: await numberFilterOf(store, accountId, query.number),
     status: query.status_code === undefined ? undefined : statusRange(query.status_code),
     error: query.error,
     ...periodOf(query),

@@ -1,5 +1,5 @@
 import { pause } from '#server/pipeline/pause.ts'
-import type { StepOf, Walk } from '#server/store/bulk.ts'
+import type { StepOf, WalkPlace } from '#server/store/bulk.ts'
 
 export interface WalkLimits {
   /** Begins no further step after so many milliseconds; Infinity: to the end. */
@@ -12,7 +12,7 @@ export interface WalkLimits {
 export interface WalkResult {
   readonly changed: number
   /** Where to go on; null: everything is done. */
-  readonly rest: Walk | null
+  readonly rest: WalkPlace | null
 }
 
 const rowsAtOnce = 200
@@ -22,7 +22,7 @@ const pauseMs = 5
 /** Takes steps until nothing is left, the time is over or the signal aborts; at least one. */
 export async function takeSteps(
   step: StepOf,
-  from: Walk,
+  from: WalkPlace,
   { forMs, signal, onStep }: WalkLimits,
 ): Promise<WalkResult> {
   const end = performance.now() + forMs

@@ -6,7 +6,7 @@
 import { StoreError } from '#server/store/store-error.ts'
 
 /** Where a walk is. */
-export interface Walk {
+export interface WalkPlace {
   /** When it began, epoch milliseconds: what came about later is not its business. */
   readonly startedAt: number
   /** The last row number that it has done. */
@@ -21,15 +21,15 @@ export interface Step {
 }
 
 /** Does one step of at most `limit` rows. */
-export type StepOf = (walk: Walk, limit: number) => Promise<Step>
+export type StepOf = (walk: WalkPlace, limit: number) => Promise<Step>
 
 /** The text that a caller gets to go on with later; `name` says of which work it is. */
-export function walkCursor(name: string, { startedAt, after }: Walk): string {
+export function walkCursor(name: string, { startedAt, after }: WalkPlace): string {
   return Buffer.from(`${name} ${startedAt} ${after}`).toString('base64url')
 }
 
 /** Throws StoreError `invalid_cursor` where the text is not one of this work. */
-export function walkOf(name: string, cursor: string | undefined, now: number): Walk {
+export function walkOf(name: string, cursor: string | undefined, now: number): WalkPlace {
   if (cursor === undefined) return { startedAt: now, after: 0 }
   const parts = Buffer.from(cursor, 'base64url').toString().split(' ')
   const [startedAt, after] = parts.slice(-2).map(Number)

@@ -1,6 +1,6 @@
 /** Cancelling: what waits is not sent any more, and what was given up stops holding back the call. */
 import { type RawBuilder, sql } from 'kysely'
-import type { Step, Walk } from '#server/store/bulk.ts'
+import type { Step, WalkPlace } from '#server/store/bulk.ts'
 import { whileSetAside } from '#server/store/courier.ts'
 import { getDelivery } from '#server/store/deliveries.ts'
 import { dueAgain, lockLane } from '#server/store/lanes.ts'
@@ -39,7 +39,7 @@ export async function cancelDelivery(
 export async function cancelWaitingStep(
   store: Store,
   webhookId: string,
-  { after, startedAt }: Walk,
+  { after, startedAt }: WalkPlace,
   limit: number,
   now: number,
 ): Promise<Step> {

@@ -1,5 +1,5 @@
 import { touchMatching } from '#server/store/accounts.ts'
-import type { Step, Walk } from '#server/store/bulk.ts'
+import type { Step, WalkPlace } from '#server/store/bulk.ts'
 import { lockLanes } from '#server/store/lanes.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { Store } from '#server/store/store.ts'
@@ -11,7 +11,7 @@ import type { Store } from '#server/store/store.ts'
 export async function enableDisabledStep(
   store: Store,
   accountId: string,
-  { after }: Walk,
+  { after }: WalkPlace,
   limit: number,
   now: number,
 ): Promise<Step> {

@@ -142,7 +142,7 @@ function settingsOf(
   }
 }
 
-interface FoundDelivery {
+interface ExplainedRow {
   readonly row: DeliveryRow
   readonly explained: ExplainedDelivery
 }
@@ -152,7 +152,7 @@ async function readDeliveries(
   db: Db,
   eventSeq: number,
   webhookIds: readonly string[],
-): Promise<ReadonlyMap<string, FoundDelivery>> {
+): Promise<ReadonlyMap<string, ExplainedRow>> {
   if (webhookIds.length === 0) return new Map()
   const { rows } = await sql<DeliveryRow>`
     select ${deliveryColumns} from delivery, lane, webhook, event

@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
-import type { Step, Walk } from '#server/store/bulk.ts'
+import type { Step, WalkPlace } from '#server/store/bulk.ts'
 import { dueAgain, lockLane } from '#server/store/lanes.ts'
 import {
   type AccountMatching,
@@ -49,7 +49,7 @@ interface EventRow {
 export async function replayStep(
   store: Store,
   replay: Replay,
-  { after, startedAt }: Walk,
+  { after, startedAt }: WalkPlace,
   limit: number,
   now: number,
 ): Promise<Step> {

@@ -3,7 +3,7 @@
  * to ask twice is harmless: what is pending already is left alone. It waits behind everything that is live (turn 1).
  */
 import { type RawBuilder, sql } from 'kysely'
-import type { Step, Walk } from '#server/store/bulk.ts'
+import type { Step, WalkPlace } from '#server/store/bulk.ts'
 import { getDelivery } from '#server/store/deliveries.ts'
 import { dueAgain, lockLane } from '#server/store/lanes.ts'
 import { numberOfId } from '#server/store/new-id.ts'
@@ -52,7 +52,7 @@ export async function recoverStep(
   store: Store,
   webhookId: string,
   period: { readonly since: number; readonly until: number },
-  { after, startedAt }: Walk,
+  { after, startedAt }: WalkPlace,
   limit: number,
   now: number,
 ): Promise<Step> {

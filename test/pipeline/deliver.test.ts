@@ -10,7 +10,7 @@ import { createSender, type Sender } from '#server/outbound/attempt.ts'
 import { type DeliverDeps, runDeliver } from '#server/pipeline/deliver.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { listAttempts } from '#server/store/attempts.ts'
-import type { Walk } from '#server/store/bulk.ts'
+import type { WalkPlace } from '#server/store/bulk.ts'
 import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'
@@ -390,7 +390,7 @@ test('what is cancelled is not sent, also where it was leased ahead', async () =
   expect(await cancelDelivery(store, tenant.account.id, one?.id ?? '', Date.now())).toBe(
     'cancelled',
   )
-  let walk: Walk = { startedAt: Date.now(), after: 0 }
+  let walk: WalkPlace = { startedAt: Date.now(), after: 0 }
   for (let next: number | null = 0; next !== null; ) {
     const step = await cancelWaitingStep(store, webhook.id, walk, 20, Date.now())
     next = step.next

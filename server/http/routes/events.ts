@@ -1,6 +1,6 @@
 import { api } from '#contracts/api.ts'
 import { found, periodOf, type RouteDeps } from '#server/http/route-deps.ts'
-import { numberKeysOf } from '#server/http/search.ts'
+import { numberFilterOf } from '#server/http/search.ts'
 import { type Serving, serve } from '#server/http/serve.ts'
 import { serveList } from '#server/http/serve-list.ts'
 import { getEvent, listEvents } from '#server/store/events.ts'
@@ -12,7 +12,7 @@ export function serveEvents(serving: Serving, { store, now }: RouteDeps): void {
       type: query.type,
       serviceUuid: query.service_uuid,
       callUuid: query.call_uuid,
-      numberKeys: await numberKeysOf(store, caller.id, query.number),
+      numberKeys: await numberFilterOf(store, caller.id, query.number),
       ...periodOf(query),
     }
     return await listEvents(store, caller.id, filter, page)
