@@ -26,7 +26,7 @@ const receivers = 20
 const connections = receivers * 5
 
 export async function backlog({ quick, tell }: BenchOptions): Promise<BenchResult> {
-  const wanted = quick ? 50_000 : 1_000_000
+  const wanted = quick ? 120_000 : 1_000_000
   await using folder = await scratchFolder()
   await using receiver = startChild<ReceiverHandlers>('receiver-process.ts', import.meta.url)
   await using yardstick = startChild<YardstickHandlers>('yardstick-process.ts', import.meta.url)
@@ -47,7 +47,7 @@ export async function backlog({ quick, tell }: BenchOptions): Promise<BenchResul
   const sticks = [await stick()]
   const drains: Drain[] = []
   const seconds = quick ? 3 : 10
-  for (let i = 0; i < (quick ? 4 : 10); i += 1) {
+  for (let i = 0; i < (quick ? 3 : 10); i += 1) {
     drains.push(await drainFor(seconds, engine, receiver))
     sticks.push(await stick())
     tell(`drained ${Math.round(speedOf(drains.at(-1) as Drain))}/s`)
