@@ -16,7 +16,14 @@ import {
   touch,
 } from '#server/domain/calls/draft.ts'
 import type { Fact } from '#server/domain/calls/facts.ts'
-import { answerLeg, endLeg, enterBridge, leaveBridge, offerLeg } from '#server/domain/calls/legs.ts'
+import {
+  answerLeg,
+  endLeg,
+  enterBridge,
+  leaveBridge,
+  offerLeg,
+  refuseBySendingOn,
+} from '#server/domain/calls/legs.ts'
 import { applyMark, receiveInbound } from '#server/domain/calls/marks.ts'
 import { foldQueueLog, forgetOldQueueLog } from '#server/domain/calls/queue-log.ts'
 import { closeCall } from '#server/domain/calls/record.ts'
@@ -115,6 +122,7 @@ const celHandlers: Readonly<Record<string, CelHandler>> = {
   ATTENDEDTRANSFER: transferAttended,
   FORWARD: (_draft, call, _leg, row) => {
     if (typeof row.extra.forward === 'string') call.divertedTo ??= row.extra.forward
+    call.forwarding = true
   },
   HANGUP: hangUp,
   CHAN_END: hangUp,
@@ -217,6 +225,10 @@ function hangUp(draft: Draft, call: OpenCall, leg: Leg, row: CelRow): void {
       cause: hangupcause,
       source: typeof hangupsource === 'string' ? hangupsource : '',
     }
+  }
+  if (call.forwarding && leg.role !== 'caller' && leg.kind !== 'local') {
+    call.forwarding = false
+    refuseBySendingOn(leg)
   }
   if (leg === callerLeg(call) && call.kind === 'undecided') call.kind = 'silent'
   endLeg(draft, call, leg, row.at)

@@ -130,6 +130,14 @@ function connectedLegs(call: OpenCall, bridge: string): Leg[] {
   return realLegs(call).filter((leg) => leg.bridge !== null && bridges.has(leg.bridge))
 }
 
+/**
+ * The phone answered 302. Usually its leg ends with cause 23; where Dial() hangs it up before the channel has been told
+ * why, with 0, as if the PBX had cancelled it (seen once in some dozen live runs).
+ */
+export function refuseBySendingOn(leg: Leg): void {
+  if (leg.answeredAt === null && leg.hangup?.cause === 0) leg.outcome = 'rejected'
+}
+
 /** The channel is gone: a user's part is over. */
 export function endLeg(draft: Draft, call: OpenCall, leg: Leg, at: number): void {
   if (leg.endedAt !== null) return

@@ -72,6 +72,8 @@ export interface OpenCall {
   /** The final SIP response of the only phone or line that was called. */
   sipCode: number | null
   divertedTo: string | null
+  /** A phone has just sent the call elsewhere (302); its leg is the next to end. */
+  forwarding: boolean
   /** Target of an attended transfer that is being prepared. */
   consulting: string | null
   legs: Leg[]
@@ -152,6 +154,7 @@ export function newCall(first: Leg, linkedId: string, kind: CallKind): OpenCall 
     leadId: null,
     sipCode: null,
     divertedTo: null,
+    forwarding: false,
     consulting: null,
     legs: [first],
     visits: [],
