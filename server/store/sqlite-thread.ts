@@ -76,7 +76,7 @@ export async function startSqliteThread(settings: ConnectionSettings): Promise<S
     // Not those of the process: some, such as --input-type, refuse a worker of a file.
     execArgv: [],
     // Transactions leave little behind; the usual three times 16 MB would fill with what is dead.
-    resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    resourceLimits: { maxYoungGenerationSizeMb: settings.access === 'write' ? 16 : 4 },
   })
   const greeting = await greetingOf(worker)
   if (!greeting.ready) {

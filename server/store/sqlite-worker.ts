@@ -73,7 +73,7 @@ function openDatabase({ path, access }: ConnectionSettings): DatabaseSync {
     db.exec('pragma wal_autocheckpoint = 8192')
   }
   // Pages at most, in KiB, taken as needed: what is written comes back soon, what is read is of one page of a list.
-  db.exec(`pragma cache_size = -${access === 'write' ? 32_768 : 16_384}`)
+  db.exec(`pragma cache_size = -${access === 'write' ? 32_768 : 4_096}`)
   db.exec('pragma temp_store = memory')
   return db
 }
