@@ -33,15 +33,20 @@ async function workOn(deliverer: Deliverer, lease: Lease): Promise<void> {
 async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
   const { deps, now, line } = deliverer
   const startedAt = deps.now()
-  const made = await attempt(deliverer, lease, startedAt)
-  // Put off by our own failure: what follows it in its call must not go from memory before it.
-  if (made === null) void giveBack(deliverer, line.takeBack(lease.webhook.id))
-  line.ended(lease)
+  let made: Awaited<ReturnType<typeof attempt>> = null
+  try {
+    made = await attempt(deliverer, lease, startedAt)
+  } finally {
+    // Before its slot is free: what follows it in its call must not go from memory where it was put off by our own failure,
+    // and what its receiver takes is not as quick any more where it failed; the rest is for the lane to rule.
+    if (made === null || !made.outcome.ok) {
+      void giveBack(deliverer, line.takeBack(lease.webhook.id))
+    }
+    line.ended(lease)
+  }
   if (made === null) return
   const { request, outcome } = made
   const { retries, id: webhookId } = lease.webhook
-  // What its receiver takes is not as quick any more: the rest of it is for the lane to rule.
-  if (!outcome.ok) void giveBack(deliverer, line.takeBack(webhookId))
   const number = lease.attempts + 1
   const at = now()
   const finish: Finish = {
