@@ -1,6 +1,7 @@
 import { eventsOfCall } from '#bench/event-source.ts'
-import { nativeBody } from '#server/domain/native-body.ts'
-import { renderRequest } from '#server/domain/render.ts'
+import { plainRequest } from '#contracts/webhook/request.ts'
+import { nativeBody } from '#server/domain/render/native-body.ts'
+import { prepareRequests } from '#server/domain/render/render.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 
 /** All webhooks of the benches sign with it. */
@@ -18,9 +19,9 @@ export function signedRequests(): readonly SignedRequest[] {
     account: { id: 'acc_01KANHARB0URDENTA1', name: 'Harbour Dental' },
     serviceUuid: '3e0f1d52-6a55-4b1c-9d6e-0f1a7c2b9e10',
   }
+  const plain = prepareRequests('http://127.0.0.1/ok', plainRequest, 'bench')
   return eventsOfCall(owner).map((event) => {
-    const url = 'http://127.0.0.1/ok'
-    const { headers, body } = renderRequest(nativeBody(event), { url }, 'bench')
+    const { headers, body } = plain.render(nativeBody(event))
     const signature = signatureHeaders({ id: event.id, at: Date.now(), body }, [benchSecret])
     return { headers: Object.entries({ ...headers, ...signature }).flat(), body }
   })

@@ -4,10 +4,11 @@
  *
  * Exit codes: 0 done; 1 it could not be done, stderr says why; 2 it was not understood; 130 it was interrupted.
  */
+
+import { nearestName } from '#contracts/nearest-name.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { commands, helpText } from '#server/cli/commands.ts'
 import { projectFolder, readConfig } from '#server/config.ts'
-import { nearestName } from '#server/domain/nearest-name.ts'
 import { boundHeap } from '#server/heap.ts'
 
 /** Within this time a second signal is the same key press: npm passes on what the terminal has sent already. */

@@ -10,6 +10,8 @@ declare module 'zod' {
   interface GlobalMeta {
     /** The name under which a person chooses the field; from the seed documents where they have one. */
     label?: string
+    /** Further names of the field in the seed documents. */
+    aliases?: readonly string[]
     /** Unit of a number: "s" for seconds, "bytes". */
     unit?: string
   }
@@ -18,15 +20,18 @@ declare module 'zod' {
 /** ISO 8601, UTC, milliseconds: `2026-11-22T09:15:04.120Z`. */
 export const Timestamp = z.iso.datetime({ precision: 3 })
 
-const text = (label: string, description: string) => z.string().meta({ label, description })
-const textOrNull = (label: string, description: string) =>
-  z.string().nullable().meta({ label, description })
-const time = (label: string, description: string) => Timestamp.meta({ label, description })
-const timeOrNull = (label: string, description: string) =>
-  Timestamp.nullable().meta({ label, description })
+type Aliases = readonly string[]
+const text = (label: string, description: string, aliases: Aliases = []) =>
+  z.string().meta({ label, description, aliases })
+const textOrNull = (label: string, description: string, aliases: Aliases = []) =>
+  z.string().nullable().meta({ label, description, aliases })
+const time = (label: string, description: string, aliases: Aliases = []) =>
+  Timestamp.meta({ label, description, aliases })
+const timeOrNull = (label: string, description: string, aliases: Aliases = []) =>
+  Timestamp.nullable().meta({ label, description, aliases })
 const flag = (label: string, description: string) => z.boolean().meta({ label, description })
-const seconds = (label: string, description: string) =>
-  z.int().min(0).meta({ label, description, unit: 's' })
+const seconds = (label: string, description: string, aliases: Aliases = []) =>
+  z.int().min(0).meta({ label, description, unit: 's', aliases })
 const secondsOrNull = (label: string, description: string) =>
   z.int().min(0).nullable().meta({ label, description, unit: 's' })
 
@@ -52,20 +57,34 @@ export const ServiceRef = z
   .meta({ id: 'ServiceRef' })
 export type ServiceRef = z.infer<typeof ServiceRef>
 
-const party = (who: string, label: string) =>
+const party = (who: string, label: string, aliases: { raw: Aliases; name: Aliases }) =>
   z.object({
     number: textOrNull(
       `${label} (E.164)`,
       `The number of the ${who} in E.164, or null where it cannot be derived (an extension, a withheld number, no country set).`,
     ),
-    raw: textOrNull(label, `The number of the ${who} as the PBX had it; null where it had none.`),
-    name: textOrNull(`${label} Name`, `The name of the ${who}, as displayed or as configured.`),
+    raw: textOrNull(
+      label,
+      `The number of the ${who} as the PBX had it; null where it had none.`,
+      aliases.raw,
+    ),
+    name: textOrNull(
+      `${label} Name`,
+      `The name of the ${who}, as displayed or as configured.`,
+      aliases.name,
+    ),
   })
 
-export const SourceParty = party('caller', 'Source Number').extend({
+export const SourceParty = party('caller', 'Source Number', {
+  raw: ['src', 'caller_id'],
+  name: ['caller_name'],
+}).extend({
   anonymous: flag('Anonymous', 'The caller withheld the number.'),
 })
-export const DestinationParty = party('dialled destination', 'Destination Number')
+export const DestinationParty = party('dialled destination', 'Destination Number', {
+  raw: ['dst', 'dest_number'],
+  name: [],
+})
 export type SourceParty = z.infer<typeof SourceParty>
 export type DestinationParty = z.infer<typeof DestinationParty>
 
@@ -89,8 +108,8 @@ export const UserRef = z
       label: 'User UUID',
       description: 'Identifier of the user; null for a user that Offhook does not configure.',
     }),
-    extension_number: text('Extension Number', 'The internal number of the user.'),
-    name: textOrNull('Name', 'The name of the user.'),
+    extension_number: text('Extension Number', 'The internal number of the user.', ['user_number']),
+    name: textOrNull('Name', 'The name of the user.', ['user_name']),
     outbound_phone_number: textOrNull(
       'Outbound Phone Number',
       'The number that the user shows on outbound calls.',
@@ -108,10 +127,14 @@ export const UserRef = z
 export type UserRef = z.infer<typeof UserRef>
 
 export const QueueRef = z
-  .object({ name: text('Queue Name', 'The queue that the call is or was in.') })
+  .object({ name: text('Queue Name', 'The queue that the call is or was in.', ['queue_name']) })
   .meta({ id: 'QueueRef' })
 export const RingGroupRef = z
-  .object({ name: text('Ring Group Name', 'The ring group that the call is or was in.') })
+  .object({
+    name: text('Ring Group Name', 'The ring group that the call is or was in.', [
+      'ring_group_name',
+    ]),
+  })
   .meta({ id: 'RingGroupRef' })
 export const IvrRef = z
   .object({
@@ -131,10 +154,12 @@ export const Call = z
     uuid: z.uuid().meta({
       label: 'Call UUID',
       description: 'The unique identifier of the call, the same over all its legs and events.',
+      aliases: ['uniqueid', 'unique_call_id'],
     }),
     direction: Direction.meta({
       label: 'Call type',
       description: 'inbound, outbound or internal.',
+      aliases: ['type of call'],
     }),
     source: SourceParty,
     destination: DestinationParty,
@@ -142,12 +167,18 @@ export const Call = z
       'Caller ID number',
       'The number used as identity of the call: of the caller inbound, of the user outbound.',
     ),
-    started_at: time('Start', 'When the call arrived on or left the PBX.'),
+    started_at: time('Start', 'When the call arrived on or left the PBX.', [
+      'start_at',
+      'call_start_at',
+    ]),
     answered_at: timeOrNull(
       'Answered',
       'When the first person answered; null before and if nobody did.',
+      ['connected_at'],
     ),
-    ended_at: timeOrNull('End', 'When the last leg was gone; null while the call lasts.'),
+    ended_at: timeOrNull('End', 'When the last leg was gone; null while the call lasts.', [
+      'end_at',
+    ]),
     talker: flag(
       'Talker',
       'True: a person on the PBX talked. False: not answered, or diverted externally.',
@@ -156,7 +187,7 @@ export const Call = z
       label: 'Answered via',
       description: '"pickup" when another user took the call with the pick-up code.',
     }),
-    lead_id: textOrNull('Lead ID', 'The lead ID passed through from the call.'),
+    lead_id: textOrNull('Lead ID', 'The lead ID passed through from the call.', ['leadid']),
   })
   .meta({ id: 'Call' })
 export type Call = z.infer<typeof Call>
@@ -193,14 +224,18 @@ export type Hangup = z.infer<typeof Hangup>
 export const CallRecord = Call.extend({
   status: CallStatus.meta({ label: 'Status', description: 'How the call ended for its caller.' }),
   bridged: flag('Bridged', 'The two sides were connected.'),
-  duration: seconds('Duration', 'Total seconds, with set-up and ringing.'),
-  bill_duration: seconds('Bill duration', 'Seconds from answer to end; 0 when not answered.'),
+  duration: seconds('Duration', 'Total seconds, with set-up and ringing.', ['call_duration']),
+  bill_duration: seconds('Bill duration', 'Seconds from answer to end; 0 when not answered.', [
+    'conversation_duration',
+  ]),
   ring_duration: seconds('Ring duration', 'Seconds in which a phone rang before the first answer.'),
   wait_duration: seconds('Wait duration', 'Seconds waiting in queues.'),
   hangup: Hangup,
   answered_by: UserRef.nullable().meta({ description: 'The user who answered first.' }),
   diverted_to: textOrNull('Diverted to', 'The outside number that the call was diverted to.'),
-  recording_url: textOrNull('Recording', 'Link to the recording of the call.'),
+  recording_url: textOrNull('Recording', 'Link to the recording of the call.', [
+    'public_recording',
+  ]),
   incomplete: flag(
     'Incomplete',
     'True: the PBX died or lost the call, the end is the last time at which it was known to live.',
@@ -327,7 +362,7 @@ export const Voicemail = z
       'Length of the message; null where the PBX does not tell.',
     ),
     file: text('Message file', 'Name of the audio file on the PBX.'),
-    audio_url: textOrNull('Message link', 'Link to the audio.'),
+    audio_url: textOrNull('Message link', 'Link to the audio.', ['audio_file']),
   })
   .meta({ id: 'Voicemail' })
 
@@ -344,13 +379,13 @@ export const Recording = z
       .nullable()
       .meta({ label: 'Recording size', description: 'Size of the file.', unit: 'bytes' }),
     file: text('Recording file', 'Name of the audio file on the PBX.'),
-    url: textOrNull('Recording link', 'Link to the recording.'),
+    url: textOrNull('Recording link', 'Link to the recording.', ['call_recording_link']),
   })
   .meta({ id: 'Recording' })
 
 export const Component = z
   .object({
-    name: text('Component Name', 'The name configured on the Webhook object.'),
+    name: text('Component Name', 'The name configured on the Webhook object.', ['component_name']),
     parameters: z.record(z.string(), z.string()).meta({
       label: 'Component parameters',
       description: 'Further values that the call flow passed.',

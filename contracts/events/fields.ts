@@ -6,6 +6,8 @@ export interface EventField {
   /** Where it stands in the native event: `call.source.number`. Elements of lists end in `[]`. */
   readonly path: string
   readonly label: string
+  /** Its names in the seed documents, beside the label. */
+  readonly aliases: readonly string[]
   readonly description: string
   readonly type: string
   readonly unit: string | null
@@ -29,20 +31,20 @@ function collect(schema: z.ZodType, path: string, nullable: boolean, found: Map<
     }
     return
   }
-  if (inner instanceof z.ZodArray && inner.element instanceof z.ZodObject) {
-    collect(inner.element, `${path}[]`, canBeNull, found)
-    return
-  }
   const own = { ...(inner.meta() ?? {}), ...meta }
   found.set(path, {
     path,
     label: own.label ?? path,
+    aliases: own.aliases ?? [],
     description: own.description ?? '',
     type: typeName(inner),
     unit: own.unit ?? null,
     nullable: canBeNull,
     triggers: [],
   })
+  if (inner instanceof z.ZodArray && inner.element instanceof z.ZodObject) {
+    collect(inner.element, `${path}[]`, canBeNull, found)
+  }
 }
 
 function typeName(schema: z.ZodType): string {

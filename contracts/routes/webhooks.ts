@@ -10,7 +10,7 @@ import {
   WebhookChange,
   WebhookDraft,
   WebhookVersion,
-} from '#contracts/webhook.ts'
+} from '#contracts/webhook/webhook.ts'
 
 export const webhooksRoutes = {
   createWebhook: route({

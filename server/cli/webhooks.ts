@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { Webhook } from '#contracts/webhook.ts'
+import type { Webhook } from '#contracts/webhook/webhook.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { counted, walkToTheEnd } from '#server/cli/walk-to-the-end.ts'
 import { withStore } from '#server/cli/with-store.ts'

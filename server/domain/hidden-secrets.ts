@@ -2,6 +2,7 @@
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { PbxConnection } from '#contracts/service.ts'
+import type { RequestSettings } from '#contracts/webhook/request.ts'
 
 type Path = readonly (string | number)[]
 
@@ -47,6 +48,45 @@ export function changeConnection(connection: PbxConnection, change: Change): Pbx
   return { ...connection, ami: { ...connection.ami, secret } }
 }
 
+/** Changes the secrets of a webhook's request. */
+export function changeRequest<R extends Pick<RequestSettings, 'authentication' | 'headers'>>(
+  request: R,
+  change: Change,
+): R {
+  return {
+    ...request,
+    authentication: changeAuthentication(request.authentication, change),
+    headers: request.headers.map((header, i) =>
+      header.secret
+        ? {
+            ...header,
+            value: change(
+              header.value,
+              ['headers', i, 'value'],
+              `header ${header.name.toLowerCase()}`,
+            ),
+          }
+        : header,
+    ),
+  }
+}
+
+function changeAuthentication(
+  authentication: RequestSettings['authentication'],
+  change: Change,
+): RequestSettings['authentication'] {
+  const changed = (name: string, secret: string) =>
+    change(secret, ['authentication', name], `authentication ${authentication.type} ${name}`)
+  switch (authentication.type) {
+    case 'none':
+      return authentication
+    case 'basic':
+      return { ...authentication, password: changed('password', authentication.password) }
+    default:
+      return { ...authentication, token: changed('token', authentication.token) }
+  }
+}
+
 const hide = (): string => hiddenSecret
 
 export const hideDocumentSecrets = (document: PbxDocument) => changeDocument(document, hide)
@@ -76,6 +116,13 @@ function restore<T>(apply: (object: T, change: Change) => T, given: T, stored: T
 /** The document with the stored secrets where it has masks; users are told by UUID, trunks by name. */
 export const restoreDocumentSecrets = (given: PbxDocument, stored: PbxDocument | null) =>
   restore(changeDocument, given, stored)
+
+export const hideRequestSecrets = <R extends Pick<RequestSettings, 'authentication' | 'headers'>>(
+  request: R,
+) => changeRequest(request, hide)
+
+export const restoreRequestSecrets = (given: RequestSettings, stored: RequestSettings | null) =>
+  restore<RequestSettings>(changeRequest, given, stored)
 
 export const restoreConnectionSecret = (given: PbxConnection, stored: PbxConnection | null) =>
   restore(changeConnection, given, stored)

@@ -1,5 +1,5 @@
 import { type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
-import type { Webhook } from '#contracts/webhook.ts'
+import type { Webhook } from '#contracts/webhook/webhook.ts'
 
 /** What decides whether an event fires a webhook. */
 export interface MatchingWebhook {

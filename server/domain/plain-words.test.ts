@@ -4,7 +4,7 @@ import { api } from '#contracts/api.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
 import type { Route } from '#contracts/route.ts'
 import { ServiceDraft } from '#contracts/service.ts'
-import { WebhookDraft } from '#contracts/webhook.ts'
+import { WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { plainWords } from '#server/domain/plain-words.ts'
 
 function said(schema: z.ZodType, value: unknown): string[] {

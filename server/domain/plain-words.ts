@@ -1,6 +1,6 @@
 /** What is wrong with a value, in the words of a person: always what would be right. Zod's own words are for programmers. */
 import type { z } from 'zod'
-import { nearestName } from '#server/domain/nearest-name.ts'
+import { nearestName } from '#contracts/nearest-name.ts'
 
 type Issue = z.core.$ZodRawIssue
 type Words = { readonly [code in Issue['code']]?: (issue: Issue & { code: code }) => string | null }

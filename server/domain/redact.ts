@@ -21,13 +21,17 @@ function isSecret(name: string): boolean {
   return secret
 }
 
-/** The headers as the log may have them: same names, secret values replaced. */
+const none: ReadonlySet<string> = new Set()
+
+/** The headers as the log may have them: same names, secret values replaced. `known`: names that carry secrets in any case. */
 export function redactHeaders(
   headers: Readonly<Record<string, string>>,
+  known: ReadonlySet<string> = none,
 ): Readonly<Record<string, string>> {
-  if (!Object.keys(headers).some(isSecret)) return headers
+  const hidden = (name: string) => known.has(name) || isSecret(name)
+  if (!Object.keys(headers).some(hidden)) return headers
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, isSecret(name) ? redacted : value]),
+    Object.entries(headers).map(([name, value]) => [name, hidden(name) ? redacted : value]),
   )
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { WebhookSecret } from '#contracts/webhook.ts'
+import { WebhookSecret } from '#contracts/webhook/webhook.ts'
 import { newSecret, signatureHeaders, verifySignature } from '#server/domain/sign.ts'
 
 const id = 'msg_p5jXN8AQM9LWM0D4loKWxJek'

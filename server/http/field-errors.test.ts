@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { z } from 'zod'
 import { ServiceDraft } from '#contracts/service.ts'
-import { WebhookDraft } from '#contracts/webhook.ts'
+import { WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { plainWords } from '#server/domain/plain-words.ts'
 import { fieldErrors } from '#server/http/field-errors.ts'
 

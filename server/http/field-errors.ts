@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { fieldPath } from '#contracts/field-path.ts'
+import { nearestName } from '#contracts/nearest-name.ts'
 import type { FieldError, FieldErrorCode } from '#contracts/problem.ts'
-import { nearestName } from '#server/domain/nearest-name.ts'
 
 type Path = readonly PropertyKey[]
 
@@ -17,17 +17,14 @@ function valueAt(value: unknown, path: Path): unknown {
   return at
 }
 
-/** The schema below wrappers such as optional, nullable and default. */
+/** The schema of what comes in, below wrappers such as optional, nullable, default and transform. */
 function bare(schema: z.ZodType): z.ZodType {
-  let inner = schema
-  while (
-    inner instanceof z.ZodOptional ||
-    inner instanceof z.ZodNullable ||
-    inner instanceof z.ZodDefault
-  ) {
-    inner = inner.unwrap() as z.ZodType
-  }
-  return inner
+  if (schema instanceof z.ZodPipe) return bare(schema.in as z.ZodType)
+  const wrapped =
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault
+  return wrapped ? bare(schema.unwrap() as z.ZodType) : schema
 }
 
 /** Names of the fields that the objects at `path` can have; none where the schema is of another kind. */

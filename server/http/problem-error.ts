@@ -1,6 +1,7 @@
 import { fieldPath } from '#contracts/field-path.ts'
 import { type FieldError, type Problem, type ProblemCode, problems } from '#contracts/problem.ts'
 import { HiddenSecretError } from '#server/domain/hidden-secrets.ts'
+import { InconsistentSettingsError } from '#server/domain/webhook-settings.ts'
 
 /** Thrown by routes and guards: becomes the problem reply with this code. */
 export class ProblemError extends Error {
@@ -57,8 +58,10 @@ const storeRefusals: Readonly<Record<string, ProblemCode>> = {
   claim_lost: 'idempotency_in_progress',
 }
 
-function hiddenSecretProblem({ message, paths }: HiddenSecretError): ProblemError {
-  const errors = paths.map((path) => ({
+function invalidFields(
+  wrong: readonly { readonly path: readonly (string | number)[]; readonly message: string }[],
+): ProblemError {
+  const errors = wrong.map(({ path, message }) => ({
     field: fieldPath(path),
     code: 'invalid' as const,
     message,
@@ -74,7 +77,11 @@ function hiddenSecretProblem({ message, paths }: HiddenSecretError): ProblemErro
  */
 export function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error
-  if (error instanceof HiddenSecretError) return hiddenSecretProblem(error)
+  if (error instanceof HiddenSecretError) {
+    const { message, paths } = error
+    return invalidFields(paths.map((path) => ({ path, message })))
+  }
+  if (error instanceof InconsistentSettingsError) return invalidFields(error.found)
   if (!(error instanceof Error)) return new ProblemError('internal')
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const refusal = fastifyRefusals[code]

@@ -2,7 +2,7 @@
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { nextState } from '#server/domain/next-state.ts'
 import { redactHeaders } from '#server/domain/redact.ts'
-import { renderRequest, type WebhookRequest } from '#server/domain/render.ts'
+import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 import { plainIdentity } from '#server/outbound/tls-identity.ts'
 import { type Deliverer, findRoom, giveBack, release } from '#server/pipeline/deliverer.ts'
@@ -11,7 +11,7 @@ import type { Lease } from '#server/store/claim.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
 import { returnLeases } from '#server/store/reap.ts'
 import { isRefusalOfAll, StoreError } from '#server/store/store-error.ts'
-import { readSigningSecrets } from '#server/store/webhooks.ts'
+import { readSigningSecrets } from '#server/store/webhook-row.ts'
 
 /** Our own failures (no file descriptors left) pass; each try costs little. */
 const ownFailurePauseMs = 5_000
@@ -45,7 +45,7 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
     line.ended(lease)
   }
   if (made === null) return
-  const { request, outcome } = made
+  const { request, renderer, outcome } = made
   const { retries, id: webhookId } = lease.webhook
   const number = lease.attempts + 1
   const at = now()
@@ -61,8 +61,8 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
       outcome,
       method: request.method,
       url: request.url,
-      requestHeaders: redactHeaders(request.headers),
-      requestBody: null,
+      requestHeaders: redactHeaders(request.headers, renderer.secretHeaders),
+      requestBody: renderer.native ? null : request.body,
     },
     next: nextState(outcome, {
       attemptsDone: lease.roundAttempts + 1,
@@ -107,20 +107,24 @@ async function writeDown(deliverer: Deliverer, finish: Finish): Promise<boolean>
   }
 }
 
+interface Made {
+  readonly request: WebhookRequest
+  readonly renderer: Renderer
+  readonly outcome: AttemptOutcome
+}
+
 /** Null: the failure was ours and not the receiver's; it counts as no attempt, the delivery is put off a little. */
-async function attempt(
-  deliverer: Deliverer,
-  lease: Lease,
-  at: number,
-): Promise<{ readonly request: WebhookRequest; readonly outcome: AttemptOutcome } | null> {
+async function attempt(deliverer: Deliverer, lease: Lease, at: number): Promise<Made | null> {
   const { deps, now, signal } = deliverer
   try {
-    const request = signedRequest(deliverer, lease, at)
+    const found = deliverer.renderers.of(lease.webhook)
+    const renderer = found instanceof Promise ? await found : found
+    const request = signedRequest(deliverer, lease, renderer, at)
     const { timeoutMs, tlsVersion } = lease.webhook
     const identity =
       tlsVersion === null ? plainIdentity : await deliverer.identities.of(lease.webhook, tlsVersion)
     const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
-    return { request, outcome: withoutSecrets(outcome) }
+    return { request, renderer, outcome: withoutSecrets(outcome) }
   } catch (error) {
     const facts = { err: error, webhook: lease.webhook.id, event: lease.event.id }
     deps.log.error(facts, 'deliver: the request could not be made')
@@ -145,11 +149,13 @@ function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
 function signedRequest(
   deliverer: Deliverer,
   { event, webhook, resends }: Lease,
+  renderer: Renderer,
   at: number,
 ): WebhookRequest {
-  const { headers, ...request } = renderRequest(event.body, webhook, deliverer.deps.version)
-  const secrets = signingSecrets(deliverer, webhook)
-  const signature = signatureHeaders({ id: event.id, at, body: request.body }, secrets)
+  const { headers, ...request } = renderer.render(event.body)
+  const signature = renderer.signed
+    ? signatureHeaders({ id: event.id, at, body: request.body }, signingSecrets(deliverer, webhook))
+    : {}
   // A receiver that keeps the ids it has seen would else take what somebody sent again on purpose for a repetition.
   const resend = resends > 0 ? { 'webhook-resend': String(resends) } : {}
   return { ...request, headers: { ...headers, ...signature, ...resend } }

@@ -29,6 +29,7 @@ import {
 } from '#server/pipeline/deliverer.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { createLine } from '#server/pipeline/line.ts'
+import { createRenderers } from '#server/pipeline/renderers.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
 import { createTlsIdentities } from '#server/pipeline/tls-identities.ts'
 import { claimDue } from '#server/store/claim.ts'
@@ -69,6 +70,7 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     ring: doorbell.ring,
     secrets: new Map(),
     identities: createTlsIdentities(deps.store),
+    renderers: createRenderers(deps.store, deps.version),
     signal,
   }
   const forget = deps.store.onDue((from) => {

@@ -6,6 +6,7 @@
  */
 import type { Sender } from '#server/outbound/attempt.ts'
 import type { Line } from '#server/pipeline/line.ts'
+import type { Renderers } from '#server/pipeline/renderers.ts'
 import { retryUntil } from '#server/pipeline/retry-until.ts'
 import type { TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import type { Lease } from '#server/store/claim.ts'
@@ -59,6 +60,7 @@ export interface Deliverer {
   readonly ring: () => void
   readonly secrets: Map<string, readonly string[]>
   readonly identities: TlsIdentities
+  readonly renderers: Renderers
   readonly signal: AbortSignal
   /** Webhooks that have leases on their way back to the database, with how many returns there are. */
   readonly returning: Map<string, number>

@@ -25,6 +25,7 @@ function lease(
       troubled,
       probe: false,
       tlsVersion: null,
+      requestVersion: null,
     },
     event: { id: `evt_${made}`, type: 'call.ended', body: '{}' },
     eventDay: 0,

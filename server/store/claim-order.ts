@@ -1,5 +1,5 @@
 /** The order of the events of a call, as conditions of the claim. */
-import type { DeliveryOrder, OnExhausted } from '#contracts/webhook.ts'
+import type { DeliveryOrder, OnExhausted } from '#contracts/webhook/webhook.ts'
 
 export interface CallOrder {
   readonly delivery_order: DeliveryOrder

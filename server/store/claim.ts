@@ -61,6 +61,8 @@ export interface ClaimedWebhook {
   readonly sealedSecrets: string
   /** Version of its TLS identity (`tls-identities.ts`); null: the usual one. */
   readonly tlsVersion: string | null
+  /** Version of its request's settings (`webhook-requests.ts`); null: the plain ones. */
+  readonly requestVersion: string | null
   /** Its last attempt failed, or it is slow. */
   readonly troubled: boolean
   /** Its circuit breaker is not closed: this request finds out whether its receiver is back. */
@@ -113,6 +115,7 @@ interface Lane extends CallOrder {
   readonly rate_tokens: number
   readonly rate_at: number
   readonly tls_version: string | null
+  readonly request_version: string | null
 }
 
 export async function claimDue(store: Store, request: ClaimRequest): Promise<Claim> {
@@ -193,6 +196,7 @@ async function dueLanes(
       case when ${noOthers(holderOf(claimId))} then 1 else 0 end as ours,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
       w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
+      w.request_version,
       ${tlsVersion} as tls_version
     from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id
     where lane.next_due is not null and lane.next_due <= ${now}
@@ -283,6 +287,7 @@ function leasesOf(
     concurrency: lane.concurrency,
     sealedSecrets: lane.secrets,
     tlsVersion: lane.tls_version,
+    requestVersion: lane.request_version,
     troubled,
     probe: lane.breaker !== 'closed',
   }

@@ -1,5 +1,5 @@
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { DeliveryOrder } from '#contracts/webhook.ts'
+import type { DeliveryOrder } from '#contracts/webhook/webhook.ts'
 import { type MatchedEvent, type MatchingWebhook, match } from '#server/domain/match.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import { tlsVersion } from '#server/store/lanes.ts'
@@ -80,6 +80,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       'w.retries',
       'w.timeout_seconds',
       'w.secrets',
+      'w.request_version',
       tlsVersion.as('tls_version'),
     ])
     .where('w.account_id', '=', accountId)
@@ -103,6 +104,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
         timeoutMs: row.timeout_seconds * 1_000,
         sealedSecrets: row.secrets,
         tlsVersion: row.tls_version,
+        requestVersion: row.request_version,
       },
     }
     for (const trigger of triggers) {

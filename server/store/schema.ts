@@ -5,7 +5,7 @@
 import type { Generated } from 'kysely'
 import type { AttemptError } from '#contracts/delivery.ts'
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { DeliveryOrder, OnExhausted, Webhook } from '#contracts/webhook.ts'
+import type { DeliveryOrder, OnExhausted, Webhook } from '#contracts/webhook/webhook.ts'
 import type { BreakerState } from '#server/domain/breaker.ts'
 
 type Switch = 0 | 1
@@ -63,7 +63,10 @@ interface WebhookTable {
   seq: Generated<number>
   id: string
   account_id: string
+  scope: Webhook['scope']
   service_uuid: string | null
+  /** Of scope `call_flow`: the name of its Webhook object; else null. */
+  component: string | null
   name: string
   url: string
   /** JSON array of event types. */
@@ -76,6 +79,9 @@ interface WebhookTable {
   delivery_order: DeliveryOrder
   /** Strict order only: whether a delivery that was given up lets the later events of its call go. */
   on_exhausted: OnExhausted
+  /** JSON of `RequestSettings`, its secrets sealed; null: the plain ones. The version is new with every change. */
+  request: string | null
+  request_version: string | null
   /** JSON array of sealed signing secrets, the current one first. */
   secrets: string
   /** JSON of the certificate (PEM) and its sealed key, for mTLS; the version is new with every change. */

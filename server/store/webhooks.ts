@@ -1,20 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { type Selectable, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type {
   CreatedWebhook,
   Webhook,
-  WebhookBreaker,
   WebhookChange,
   WebhookDraft,
-} from '#contracts/webhook.ts'
-import { type Breaker, closedBreaker } from '#server/domain/breaker.ts'
+} from '#contracts/webhook/webhook.ts'
+import { closedBreaker } from '#server/domain/breaker.ts'
+import { restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
 import { newBucket } from '#server/domain/rate-limit.ts'
 import { newSecret } from '#server/domain/sign.ts'
-import { isoOf, isoOrNull } from '#server/domain/times.ts'
 import { touchMatching } from '#server/store/accounts.ts'
-import { type BreakerColumns, breakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
+import { breakerColumns } from '#server/store/breaker-columns.ts'
 import { whileSetAside } from '#server/store/courier.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import { holdLane } from '#server/store/hold.ts'
@@ -22,8 +21,6 @@ import { dueAgain, lockLane, lockLanes } from '#server/store/lanes.ts'
 import { newId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
-import type { Tables } from '#server/store/schema.ts'
-import type { SecretBox } from '#server/store/secrets.ts'
 import {
   type Check,
   type Db,
@@ -33,63 +30,16 @@ import {
   unchecked,
   type Within,
 } from '#server/store/store.ts'
-
-type Row = Selectable<Tables['webhook']>
-/** The lane holds the settings that the claim must see beside its counters, and what the receiver did lately. */
-type RowWithLane = Row &
-  Pick<Selectable<Tables['lane']>, 'max_in_flight' | 'rate_per_second'> &
-  BreakerColumns
+import { requestColumns, requestPart } from '#server/store/webhook-requests.ts'
+import {
+  columnsAfter,
+  sealedSecrets,
+  type WebhookRow,
+  webhookOf,
+} from '#server/store/webhook-row.ts'
 
 /** 192 bits, the least that Standard Webhooks asks for. */
 const secretBytes = 24
-const secretOf = (id: string) => `webhook ${id} signing`
-
-function sealedSecrets(box: SecretBox, id: string, secrets: readonly string[]): string {
-  return JSON.stringify(secrets.map((secret) => box.seal(secret, secretOf(id))))
-}
-
-/** The signing secrets of a webhook in the clear, the current one first: for the deliverer only. */
-export function readSigningSecrets(
-  store: Pick<Store, 'secrets'>,
-  webhookId: string,
-  sealed: string,
-): readonly string[] {
-  const texts = JSON.parse(sealed) as string[]
-  return texts.map((text) => store.secrets.open(text, secretOf(webhookId)))
-}
-
-function webhookOf(row: RowWithLane): Webhook {
-  return {
-    id: row.id,
-    name: row.name,
-    url: row.url,
-    service_uuid: row.service_uuid,
-    triggers: JSON.parse(row.triggers) as EventType[],
-    enabled: row.enabled === 1,
-    retries: row.retries,
-    delay_seconds: row.delay_seconds,
-    timeout_seconds: row.timeout_seconds,
-    concurrency: row.max_in_flight,
-    rate_limit: row.rate_per_second,
-    order: row.delivery_order,
-    on_exhausted: row.on_exhausted,
-    breaker: shownBreaker(breakerOf(row)),
-    disabled_reason: row.disabled_reason,
-    created_at: isoOf(row.created_at),
-    updated_at: isoOf(row.updated_at),
-  }
-}
-
-function shownBreaker(breaker: Breaker): WebhookBreaker {
-  return {
-    state: breaker.state,
-    reason: breaker.reason,
-    failures: breaker.failures,
-    failing_since: isoOrNull(breaker.failingSince),
-    next_probe_at: breaker.state === 'open' ? isoOrNull(breaker.until) : null,
-  }
-}
-
 /** A full bucket for the rate; the columns of a lane. */
 function rateColumns(rate: number | null, now: number) {
   const bucket = rate === null ? null : newBucket(rate, now)
@@ -115,13 +65,13 @@ function selectWebhooks(db: Db, accountId: string) {
     .where('webhook.deleted_at', 'is', null)
 }
 
-async function findRow(db: Db, accountId: string, id: string): Promise<RowWithLane | null> {
+async function findRow(db: Db, accountId: string, id: string): Promise<WebhookRow | null> {
   const row = await selectWebhooks(db, accountId).where('webhook.id', '=', id).executeTakeFirst()
   return row ?? null
 }
 
 /** The webhook as it is, for this transaction alone to change. */
-async function lockRow(trx: Trx, accountId: string, id: string): Promise<RowWithLane | null> {
+async function lockRow(trx: Trx, accountId: string, id: string): Promise<WebhookRow | null> {
   // Another account's lane is not for us to take.
   if ((await findRow(trx, accountId, id)) === null) return null
   await lockLane(trx, id)
@@ -145,7 +95,9 @@ export async function createWebhook(
       .values({
         id,
         account_id: accountId,
+        scope: draft.scope,
         service_uuid: draft.service_uuid,
+        component: null,
         name: draft.name,
         url: draft.url,
         triggers: JSON.stringify(draft.triggers),
@@ -156,6 +108,7 @@ export async function createWebhook(
         timeout_seconds: draft.timeout_seconds,
         delivery_order: draft.order,
         on_exhausted: draft.on_exhausted,
+        ...requestColumns(store.secrets, id, restoreRequestSecrets(requestPart(draft), null)),
         secrets: sealedSecrets(store.secrets, id, [secret]),
         deleted_at: null,
         created_at: now,
@@ -177,7 +130,7 @@ export async function createWebhook(
       .returningAll()
       .executeTakeFirstOrThrow()
     await touchMatching(trx, accountId)
-    const created = { ...webhookOf({ ...lane, ...row }), secret }
+    const created = { ...webhookOf(store.secrets, { ...lane, ...row }), secret }
     await within(trx, created)
     return created
   })
@@ -189,7 +142,7 @@ export async function getWebhook(
   id: string,
 ): Promise<Webhook | null> {
   const row = await findRow(store.read, accountId, id)
-  return row === null ? null : webhookOf(row)
+  return row === null ? null : webhookOf(store.secrets, row)
 }
 
 export interface WebhookFilter {
@@ -215,7 +168,7 @@ export async function listWebhooks(
     const quoted = `%"${filter.trigger.replaceAll('_', '\\_')}"%`
     query = query.where(sql<boolean>`webhook.triggers like ${quoted} escape '\\'`)
   }
-  return pageOfRows('webhooks', page, await query.execute(), webhookOf)
+  return pageOfRows('webhooks', page, await query.execute(), (row) => webhookOf(store.secrets, row))
 }
 
 /** Null: the account has no such webhook. */
@@ -231,7 +184,7 @@ export async function changeWebhook(
     store.write.transaction().execute(async (trx) => {
       const row = await lockRow(trx, accountId, id)
       if (row === null) return null
-      check(webhookOf(row))
+      check(webhookOf(store.secrets, row))
       const columns = columnsAfter(store.secrets, row, change)
       await trx
         .updateTable('webhook')
@@ -244,13 +197,13 @@ export async function changeWebhook(
     }),
   )
   store.ringDue()
-  return changed === null ? null : webhookOf(changed)
+  return changed === null ? null : webhookOf(store.secrets, changed)
 }
 
 /** What of the change concerns the lane. */
 async function changeLane(
   trx: Trx,
-  { id, url, enabled }: RowWithLane,
+  { id, url, enabled }: WebhookRow,
   change: WebhookChange,
   now: number,
 ): Promise<void> {
@@ -275,27 +228,6 @@ async function changeLane(
     .set({ next_due: dueAgain(now) })
     .where('webhook_id', '=', id)
     .execute()
-}
-
-function columnsAfter(box: SecretBox, row: RowWithLane, change: WebhookChange) {
-  const enabled = change.enabled ?? row.enabled === 1
-  // Disabling what is disabled already keeps the reason: held deliveries stay those of a failing webhook.
-  const reason = row.enabled === 1 ? ('by_user' as const) : row.disabled_reason
-  return {
-    name: change.name ?? row.name,
-    url: change.url ?? row.url,
-    service_uuid: change.service_uuid === undefined ? row.service_uuid : change.service_uuid,
-    triggers: change.triggers === undefined ? row.triggers : JSON.stringify(change.triggers),
-    enabled: enabled ? (1 as const) : (0 as const),
-    disabled_reason: enabled ? null : reason,
-    retries: change.retries ?? row.retries,
-    delay_seconds: change.delay_seconds ?? row.delay_seconds,
-    timeout_seconds: change.timeout_seconds ?? row.timeout_seconds,
-    delivery_order: change.order ?? row.delivery_order,
-    on_exhausted: change.on_exhausted ?? row.on_exhausted,
-    secrets:
-      change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
-  }
 }
 
 /** Switches the webhook on (what was held goes out) or off (what waits is held). Null: there is no such webhook. */
@@ -353,7 +285,7 @@ export async function deleteWebhook(
     store.write.transaction().execute(async (trx) => {
       const row = await lockRow(trx, accountId, id)
       if (row === null) return false
-      check(webhookOf(row))
+      check(webhookOf(store.secrets, row))
       await remove(trx, store.facts, [id], now)
       await touchMatching(trx, accountId)
       return true

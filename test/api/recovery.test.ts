@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { BulkResult } from '#contracts/bulk.ts'
 import { Delivery } from '#contracts/delivery.ts'
-import { Webhook } from '#contracts/webhook.ts'
+import { Webhook } from '#contracts/webhook/webhook.ts'
 import {
   accept,
   callEvent,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Webhook } from '#contracts/webhook.ts'
-import { CreatedWebhook } from '#contracts/webhook.ts'
+import type { Webhook } from '#contracts/webhook/webhook.ts'
+import { CreatedWebhook } from '#contracts/webhook/webhook.ts'
 import { type Api, startApi } from './start-api.ts'
 
 let server: Api

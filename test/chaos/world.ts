@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Event } from '#contracts/events/catalogue.ts'
 import type { Page } from '#contracts/page.ts'
-import type { CreatedWebhook, WebhookDraft } from '#contracts/webhook.ts'
+import type { CreatedWebhook, WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { createService, createWebhook } from '#test/asterisk/stack.ts'
 import {
   type OffhookOptions,

@@ -1,7 +1,7 @@
 /** Strict order: an event of a call waits until the one before it is over. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
-import type { WebhookDraft } from '#contracts/webhook.ts'
+import type { WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { cancelDelivery } from '#server/store/cancel.ts'
 import type { Lease } from '#server/store/claim.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { eventSamples } from '#contracts/events/samples.ts'
-import { nativeBody } from '#server/domain/native-body.ts'
+import { nativeBody } from '#server/domain/render/native-body.ts'
 import { newSecret, signatureHeaders } from '#server/domain/sign.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 

@@ -141,7 +141,7 @@ function verifier(secrets: readonly string[]): Verify {
       ? null
       : webhooks.some((webhook) => {
           try {
-            webhook.verify(body, headers as Record<string, string>)
+            webhook.verify(body, headers as Record<string, string>, { jsonParse: false })
             return true
           } catch {
             return false

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { plainRequest } from '#contracts/webhook/request.ts'
 import { parseAddressRanges } from '#server/domain/address-policy.ts'
-import { renderRequest, type WebhookRequest } from '#server/domain/render.ts'
+import { prepareRequests, type WebhookRequest } from '#server/domain/render/render.ts'
 import { createSender, type Sender, type SenderOptions } from '#server/outbound/attempt.ts'
 
 /** Receivers of tests are on this machine, where a sender goes only when it is told that it may. */
@@ -10,7 +11,7 @@ export const loopbackPolicy = { allow: parseAddressRanges('127.0.0.0/8, ::1'), d
 export const event = '{"id":"evt_1","type":"call.ended"}'
 
 export function to(url: string, body = event): WebhookRequest {
-  return renderRequest(body, { url }, '0.0.0')
+  return prepareRequests(url, plainRequest, '0.0.0').render(body)
 }
 
 export const within = { timeoutMs: 5000 }

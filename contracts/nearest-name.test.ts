@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nearestName } from '#server/domain/nearest-name.ts'
+import { nearestName } from '#contracts/nearest-name.ts'
 
 const names = ['OFFHOOK_DATA', 'OFFHOOK_PORT', 'OFFHOOK_DATABASE', 'OFFHOOK_HOST']
 

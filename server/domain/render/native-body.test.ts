@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Event, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
-import { nativeBody } from '#server/domain/native-body.ts'
+import { nativeBody } from '#server/domain/render/native-body.ts'
 
 test.each(eventTypes)('%s: nothing is lost, and it is the event', (type) => {
   const body = nativeBody(eventSamples[type])

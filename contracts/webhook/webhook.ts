@@ -2,39 +2,9 @@ import { z } from 'zod'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import { WebhookId } from '#contracts/ids.ts'
-
-/**
- * What is wrong with the URL of a receiver; null: nothing. The text is held to what it seems to say: a URL parser drops
- * tabs and line breaks, takes `\\` for `/`, and finds a host in `http:///path`.
- */
-function wrongUrl(
-  text: string,
-): { readonly code: 'form' | 'rule'; readonly message: string } | null {
-  const form = (message: string) => ({ code: 'form', message }) as const
-  const rule = (message: string) => ({ code: 'rule', message }) as const
-  if (!/^https?:\/\//i.test(text)) return form('must be an http:// or https:// address')
-  const url = URL.parse(text)
-  if (url === null || !/^\w+:\/\/[^/?#\\]/.test(text)) return form('must have a host')
-  if (/[^!-~\u00a0-\u{10ffff}]/u.test(text)) {
-    return rule('must not have spaces or control characters')
-  }
-  if (/^\w+:\/\/[^/?#]*[@\\]/.test(text)) return rule('must not carry credentials')
-  if (text.includes('#')) return rule('must not have a fragment (#…): it is never sent')
-  return url.port === '0' ? rule('must not have port 0') : null
-}
-
-/** Receivers get http or https; credentials belong into the authentication settings, where they are encrypted. */
-export const ReceiverUrl = z
-  .string()
-  .max(2048)
-  .superRefine((text, context) => {
-    const wrong = wrongUrl(text)
-    if (wrong === null) return
-    const { code, message } = wrong
-    if (code === 'rule') context.addIssue({ code: 'custom', message })
-    else context.addIssue({ code: 'invalid_format', format: 'url', message })
-  })
-  .meta({ format: 'uri' })
+import { inconsistencies } from '#contracts/webhook/consistency.ts'
+import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
+import { plainRequest, requestSettings } from '#contracts/webhook/request.ts'
 
 /**
  * `none`: no promise. `first_try`: first tries of one call go out one after the other, in sequence; retries hold
@@ -54,6 +24,11 @@ export const WebhookSecret = z
     /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/,
     'must be whsec_ followed by 24 to 64 bytes in base64',
   )
+
+export const WebhookScope = z.enum(['account', 'service', 'global', 'call_flow']).meta({
+  description:
+    'account: events of the account, and of all its services. service: events of one service. global: the global webhook of a PBX, in the Phone Cloud format, with a secret token. call_flow: a Webhook object of a call flow, which the PBX document makes.',
+})
 
 const settings = {
   name: z.string().trim().min(1).max(200).meta({ description: 'For your reference.' }),
@@ -101,6 +76,7 @@ const settings = {
     description:
       'With strict order, when an event of a call is given up. skip: the next one goes out. block: the later ones of the call are held until somebody resends or cancels it.',
   }),
+  ...requestSettings,
 }
 
 export const WebhookBreaker = z
@@ -127,6 +103,9 @@ export type WebhookBreaker = z.infer<typeof WebhookBreaker>
 export const WebhookDraft = z
   .strictObject({
     ...settings,
+    scope: z.enum(['account', 'service', 'global']).optional().meta({
+      description: 'account unless there is a service_uuid, then service.',
+    }),
     service_uuid: settings.service_uuid.default(null),
     enabled: settings.enabled.default(true),
     retries: settings.retries.default(3),
@@ -136,10 +115,30 @@ export const WebhookDraft = z
     rate_limit: settings.rate_limit.default(null),
     order: settings.order.default('first_try'),
     on_exhausted: settings.on_exhausted.default('skip'),
+    method: settings.method.default(plainRequest.method),
+    format: settings.format
+      .optional()
+      .meta({ description: 'json unless the method is GET, then query.' }),
+    path_arguments: settings.path_arguments.default([]),
+    authentication: settings.authentication.default(plainRequest.authentication),
+    signed: settings.signed.default(plainRequest.signed),
+    headers: settings.headers.default([]),
+    payload: settings.payload.default(plainRequest.payload),
     secret: WebhookSecret.optional().meta({
       description:
         'Signing secret; made for you when absent. Shown once, in the answer to the creation.',
     }),
+  })
+  .transform((draft) => ({
+    ...draft,
+    scope:
+      draft.scope ?? (draft.service_uuid === null ? ('account' as const) : ('service' as const)),
+    format: draft.format ?? (draft.method === 'GET' ? ('query' as const) : ('json' as const)),
+  }))
+  .superRefine((draft, context) => {
+    for (const { path, message } of inconsistencies(draft)) {
+      context.addIssue({ code: 'custom', path: [...path], message })
+    }
   })
   .meta({ id: 'WebhookDraft' })
 export type WebhookDraft = z.infer<typeof WebhookDraft>
@@ -153,6 +152,7 @@ export type WebhookChange = z.infer<typeof WebhookChange>
 export const Webhook = z
   .object({
     id: WebhookId,
+    scope: WebhookScope,
     ...settings,
     triggers: z.array(EventTypeName),
     disabled_reason: z.enum(['by_user', 'gone', 'failing']).nullable().meta({

@@ -1,0 +1,66 @@
+/** How a request shows its receiver that it may come in, beside the signature. Secrets are encrypted, and shown masked. */
+import { z } from 'zod'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
+
+const hidden = `Replies show ${hiddenSecret}; sent back, the stored one stays.`
+
+/** One line: it becomes part of a header. */
+const line = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must not contain control characters')
+
+/** Visible ASCII: what a header can carry as it is. */
+const visible = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .regex(
+      /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/,
+      'must be printable ASCII, without spaces at the ends',
+    )
+
+export const headerName = z
+  .string()
+  .max(100)
+  .regex(
+    /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
+    "must be a header name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
+  )
+
+export const Authentication = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('none') }),
+    z.strictObject({
+      type: z.literal('basic'),
+      username: line(200)
+        .refine((name) => !name.includes(':'), 'must not contain a colon (RFC 7617)')
+        .default('')
+        .meta({ description: 'Sent as UTF-8; may be empty.' }),
+      password: line(1000)
+        .default('')
+        .meta({ description: `Sent as UTF-8. ${hidden}` }),
+    }),
+    z.strictObject({
+      type: z.literal('token'),
+      token: visible(4000).meta({ description: hidden }),
+      header: headerName
+        .default('Authorization')
+        .meta({ description: 'The header that carries it.' }),
+      prefix: z
+        .string()
+        .max(100)
+        .regex(/^[\x21-\x7e]*$/, 'must be one word of printable ASCII, or empty')
+        .default('Bearer')
+        .meta({ description: 'The word before the token; empty: the token alone.' }),
+    }),
+    z.strictObject({
+      type: z.literal('pbx_token'),
+      token: visible(4000).meta({
+        description: `Secret token, sent as X-Pbx-Token. ${hidden}`,
+      }),
+    }),
+  ])
+  .meta({ id: 'Authentication' })
+export type Authentication = z.infer<typeof Authentication>

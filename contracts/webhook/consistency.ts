@@ -1,0 +1,104 @@
+/** What of a webhook's settings does not go together, though each by itself is right. */
+import { type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
+import type { MappedPayload } from '#contracts/webhook/payload.ts'
+import type { RequestSettings } from '#contracts/webhook/request.ts'
+
+export interface ConsistentSettings extends RequestSettings {
+  readonly scope: WebhookScope
+  readonly service_uuid: string | null
+  readonly triggers: readonly EventType[]
+}
+
+export type WebhookScope = 'account' | 'service' | 'global' | 'call_flow'
+
+export interface Inconsistency {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+}
+
+export function inconsistencies(settings: ConsistentSettings): readonly Inconsistency[] {
+  return [...ofScope(settings), ...ofFormat(settings), ...ofHeaders(settings), ...ofKeys(settings)]
+}
+
+function ofScope({ scope, service_uuid, triggers }: ConsistentSettings): Inconsistency[] {
+  if (scope === 'account') {
+    return service_uuid === null
+      ? []
+      : [{ path: ['scope'], message: 'must be service or global with a service_uuid' }]
+  }
+  if (service_uuid === null) {
+    return [{ path: ['service_uuid'], message: `must name a service with scope ${scope}` }]
+  }
+  const wrong = triggers.findIndex(
+    (type) => scope === 'global' && eventCatalogue[type].phoneCloudType === null,
+  )
+  return wrong === -1
+    ? []
+    : [
+        {
+          path: ['triggers', wrong],
+          message: `must be a trigger of global webhooks, which ${triggers[wrong]} is not`,
+        },
+      ]
+}
+
+function ofFormat({ method, format, payload }: ConsistentSettings): Inconsistency[] {
+  if (method === 'GET' && format !== 'query') {
+    return [{ path: ['format'], message: 'must be query with GET, which has no body' }]
+  }
+  return payload.style === 'native' && format !== 'json'
+    ? [
+        {
+          path: ['format'],
+          message: 'must be json with the native payload: choose the mapped one for query and form',
+        },
+      ]
+    : []
+}
+
+/** A header that the authentication sets as well. */
+function ofHeaders({ authentication, headers }: ConsistentSettings): Inconsistency[] {
+  const own = authenticationHeader(authentication)
+  if (own === null) return []
+  const at = headers.findIndex(({ name }) => name.toLowerCase() === own)
+  return at === -1
+    ? []
+    : [{ path: ['headers', at, 'name'], message: 'is set by the authentication already' }]
+}
+
+/** The header by which a request is let in, in lower case; null: there is none. */
+export function authenticationHeader(
+  authentication: RequestSettings['authentication'],
+): string | null {
+  switch (authentication.type) {
+    case 'none':
+      return null
+    case 'pbx_token':
+      return 'x-pbx-token'
+    case 'token':
+      return authentication.header.toLowerCase()
+    default:
+      return 'authorization'
+  }
+}
+
+/** In a nested payload a key cannot be both a value and an object that has values. */
+function ofKeys({ payload }: ConsistentSettings): Inconsistency[] {
+  return payload.style === 'mapped' && payload.nested ? crossingKeys(payload) : []
+}
+
+function crossingKeys({ fields }: MappedPayload): Inconsistency[] {
+  const keys = new Set(fields.map(({ key }) => key))
+  return fields.flatMap(({ key }, i) => {
+    const path = ['payload', 'fields', i, 'key']
+    const steps = key.split('.')
+    if (steps.some((step) => step === '')) {
+      return [{ path, message: 'must not begin or end with a dot, or have two in a row' }]
+    }
+    const above = steps.slice(1).map((_, n) => steps.slice(0, n + 1).join('.'))
+    const crossed = above.find((one) => keys.has(one))
+    return crossed === undefined
+      ? []
+      : [{ path, message: `cannot be within "${crossed}", which is a value already` }]
+  })
+}

@@ -1,0 +1,87 @@
+/** What a request carries, and in which shape. */
+import { z } from 'zod'
+import { FieldName } from '#contracts/events/field-names.ts'
+import { fieldText } from '#contracts/webhook/field-text.ts'
+
+const NativePayload = z
+  .strictObject({ style: z.literal('native') })
+  .meta({ description: 'The whole event, as the catalogue has it.' })
+
+/** One value of a mapped payload: a field of the event, or text of one's own. */
+export const MappedField = z
+  .strictObject({
+    key: z
+      .string()
+      .trim()
+      .min(1)
+      .max(200)
+      .regex(/^[^\p{Cc}]*$/u, 'must not contain control characters')
+      .meta({ description: 'The request key: what the receiver calls the value.' }),
+    field: FieldName.nullable().default(null).meta({
+      description:
+        'A field of events by its path, its label or its name in the documents of the hosted products: call.source.raw, Source Number, src.',
+    }),
+    value: fieldText(4000)
+      .nullable()
+      .default(null)
+      .meta({ description: 'Text instead of a field; it may have fields, as in {{ call.uuid }}.' }),
+  })
+  .superRefine(({ field, value }, context) => {
+    if ((field === null) === (value === null)) {
+      context.addIssue({ code: 'custom', message: 'must have either a field or a value' })
+    }
+  })
+  .meta({ id: 'MappedField' })
+export type MappedField = z.infer<typeof MappedField>
+
+function knownZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const MappedPayload = z
+  .strictObject({
+    style: z.literal('mapped'),
+    fields: z
+      .array(MappedField)
+      .min(1)
+      .max(200)
+      .superRefine((fields, context) => {
+        const seen = new Set<string>()
+        fields.forEach(({ key }, i) => {
+          if (seen.has(key)) {
+            context.addIssue({ code: 'custom', path: [i, 'key'], message: 'is there twice' })
+          }
+          seen.add(key)
+        })
+      })
+      .meta({ description: 'In the order in which they are sent.' }),
+    nested: z.boolean().default(false).meta({
+      description:
+        'True: a key such as caller.number becomes an object in JSON. False: it is one key.',
+    }),
+    absent: z.enum(['null', 'omit']).default('null').meta({
+      description:
+        'A field that the event does not have. null: null in JSON, empty in QUERY and form. omit: the key is left out.',
+    }),
+    time_format: z.string().min(1).max(100).default('iso8601').meta({
+      description:
+        'Of all times: iso8601 (with milliseconds), unix (seconds), unix_ms, or a pattern of tokens such as yyyy-MM-dd HH:mm:ss.',
+    }),
+    time_zone: z
+      .string()
+      .max(100)
+      .refine(knownZone, 'must be a time zone such as UTC or Australia/Sydney')
+      .default('UTC'),
+  })
+  .meta({ description: 'Chosen fields under request keys of your own.' })
+export type MappedPayload = z.infer<typeof MappedPayload>
+
+export const Payload = z
+  .discriminatedUnion('style', [NativePayload, MappedPayload])
+  .meta({ id: 'Payload' })
+export type Payload = z.infer<typeof Payload>

@@ -1,0 +1,90 @@
+/** Event + webhook → the request. Pure: the delivery, the preview and the tests share it. */
+import type { Payload } from '#contracts/webhook/payload.ts'
+import type { RequestSettings } from '#contracts/webhook/request.ts'
+import type { StoredEventObject } from '#server/domain/render/event-values.ts'
+import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
+import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
+import { formText, preparePath, withQuery } from '#server/domain/render/url.ts'
+
+/** The request of a delivery, still without its signature. */
+export interface WebhookRequest {
+  readonly method: RequestSettings['method']
+  readonly url: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Makes the requests of one webhook. */
+export interface Renderer {
+  /** `body` is the event as `nativeBody` made it and as it is stored. */
+  readonly render: (body: string) => WebhookRequest
+  /** The body is the event as it is stored, so that the log need not keep it again. */
+  readonly native: boolean
+  readonly signed: boolean
+  /** Names (lower case) of headers that the log must not show. */
+  readonly secretHeaders: ReadonlySet<string>
+}
+
+/** `version` is Offhook's. What does not depend on the event is worked out here, once for all requests. */
+export function prepareRequests(url: string, settings: RequestSettings, version: string): Renderer {
+  const { method, format, payload } = settings
+  const contentType = contentTypeOf(settings)
+  const path = preparePath(url, settings.path_arguments)
+  const headers = prepareHeaders(settings, {
+    ...(contentType !== null && { 'content-type': contentType }),
+    'user-agent': `Offhook/${version}`,
+  })
+  const told = {
+    signed: settings.signed,
+    secretHeaders: secretHeaders(settings),
+    native: payload.style === 'native',
+  }
+  const readsEvent =
+    payload.style !== 'native' || settings.path_arguments.length + settings.headers.length > 0
+  if (!readsEvent) {
+    const fixed = { method, url: path({}), headers: headers({}) }
+    return { ...told, render: (body) => ({ ...fixed, body }) }
+  }
+  const payloadOf = preparePayload(payload)
+  return {
+    ...told,
+    render(body) {
+      const event = JSON.parse(body) as StoredEventObject
+      const made = payloadOf(event, body)
+      const request = { method, url: path(event), headers: headers(event) }
+      if ('text' in made) return { ...request, body: made.text }
+      if (format === 'json') return { ...request, body: jsonOf(made.pairs, made.nested) }
+      const text = formText(made.pairs)
+      return format === 'form'
+        ? { ...request, body: text }
+        : { ...request, url: withQuery(request.url, text), body: '' }
+    },
+  }
+}
+
+/** Null: there is no body. RFC 8259: JSON is UTF-8 and knows no charset parameter. */
+function contentTypeOf({ format }: RequestSettings): string | null {
+  switch (format) {
+    case 'json':
+      return 'application/json'
+    case 'form':
+      return 'application/x-www-form-urlencoded'
+    case 'query':
+      return null
+  }
+}
+
+/** A body that is ready, or request keys with values for the format to write. */
+type Made = { readonly text: string } | { readonly pairs: Pairs; readonly nested: boolean }
+
+function preparePayload(payload: Payload): (event: StoredEventObject, body: string) => Made {
+  switch (payload.style) {
+    case 'native':
+      return (_event, body) => ({ text: body })
+    case 'mapped': {
+      const pairsOf = prepareMapped(payload)
+      return (event) => ({ pairs: pairsOf(event), nested: payload.nested })
+    }
+  }
+}

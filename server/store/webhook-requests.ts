@@ -1,0 +1,61 @@
+/**
+ * The settings of a webhook's request in its row. Most webhooks have the plain ones, which take no room; the others' are
+ * read by the deliverer when it first sees their version, not with every claim.
+ */
+import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { plainRequest, type RequestSettings } from '#contracts/webhook/request.ts'
+import { changeRequest } from '#server/domain/hidden-secrets.ts'
+import type { SecretBox } from '#server/store/secrets.ts'
+import type { Store } from '#server/store/store.ts'
+
+interface RequestColumns {
+  /** JSON of `RequestSettings`, its secrets sealed; null: the plain ones. */
+  readonly request: string | null
+  /** New with every change; null: the plain ones. */
+  readonly request_version: string | null
+}
+
+const aboutOf = (webhookId: string, owner: string) => `webhook ${webhookId} ${owner}`
+
+/** The settings of the request among all those of a webhook. */
+export function requestPart(settings: RequestSettings): RequestSettings {
+  const { method, format, path_arguments, authentication, signed, headers, payload } = settings
+  return { method, format, path_arguments, authentication, signed, headers, payload }
+}
+
+export function requestColumns(
+  box: SecretBox,
+  webhookId: string,
+  settings: RequestSettings,
+): RequestColumns {
+  const own = requestPart(settings)
+  if (isDeepStrictEqual(own, plainRequest)) return { request: null, request_version: null }
+  const sealed = changeRequest(own, (secret, _path, owner) =>
+    box.seal(secret, aboutOf(webhookId, owner)),
+  )
+  // Never the same twice: a version names its content everywhere.
+  const version = randomBytes(12).toString('base64url')
+  return { request: JSON.stringify(sealed), request_version: version }
+}
+
+/** The settings as they are, with their secrets. */
+export function requestOf(
+  box: SecretBox,
+  { id, request }: { readonly id: string; readonly request: string | null },
+): RequestSettings {
+  if (request === null) return plainRequest
+  return changeRequest(JSON.parse(request) as RequestSettings, (sealed, _path, owner) =>
+    box.open(sealed, aboutOf(id, owner)),
+  )
+}
+
+/** For the deliverer only: the secrets are in the clear. */
+export async function readRequest(store: Store, webhookId: string): Promise<RequestSettings> {
+  const row = await store.read
+    .selectFrom('webhook')
+    .select(['id', 'request'])
+    .where('id', '=', webhookId)
+    .executeTakeFirstOrThrow()
+  return requestOf(store.secrets, row)
+}

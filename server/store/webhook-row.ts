@@ -1,0 +1,123 @@
+/** A webhook as its rows have it, and as the API shows it. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Selectable } from 'kysely'
+import type { EventType } from '#contracts/events/catalogue.ts'
+import type { Webhook, WebhookBreaker, WebhookChange } from '#contracts/webhook/webhook.ts'
+import type { Breaker } from '#server/domain/breaker.ts'
+import { hideRequestSecrets, restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
+import { isoOf, isoOrNull } from '#server/domain/times.ts'
+import { checkConsistency } from '#server/domain/webhook-settings.ts'
+import { type BreakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
+import type { Tables } from '#server/store/schema.ts'
+import type { SecretBox } from '#server/store/secrets.ts'
+import { requestColumns, requestOf, requestPart } from '#server/store/webhook-requests.ts'
+
+/** The lane holds the settings that the claim must see beside its counters, and what the receiver did lately. */
+export type WebhookRow = Selectable<Tables['webhook']> &
+  Pick<Selectable<Tables['lane']>, 'max_in_flight' | 'rate_per_second'> &
+  BreakerColumns
+
+const secretOf = (id: string) => `webhook ${id} signing`
+
+export function sealedSecrets(box: SecretBox, id: string, secrets: readonly string[]): string {
+  return JSON.stringify(secrets.map((secret) => box.seal(secret, secretOf(id))))
+}
+
+/** The signing secrets of a webhook in the clear, the current one first: for the deliverer only. */
+export function readSigningSecrets(
+  { secrets }: { readonly secrets: SecretBox },
+  webhookId: string,
+  sealed: string,
+): readonly string[] {
+  const texts = JSON.parse(sealed) as string[]
+  return texts.map((text) => secrets.open(text, secretOf(webhookId)))
+}
+
+/** As the API shows it: its secrets masked. */
+export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
+  return {
+    id: row.id,
+    scope: row.scope,
+    ...settingsOf(row),
+    ...hideRequestSecrets(requestOf(box, row)),
+    breaker: shownBreaker(breakerOf(row)),
+    disabled_reason: row.disabled_reason,
+    created_at: isoOf(row.created_at),
+    updated_at: isoOf(row.updated_at),
+  }
+}
+
+/** All settings but those of the request. */
+function settingsOf(row: WebhookRow) {
+  return {
+    name: row.name,
+    url: row.url,
+    service_uuid: row.service_uuid,
+    triggers: JSON.parse(row.triggers) as EventType[],
+    enabled: row.enabled === 1,
+    retries: row.retries,
+    delay_seconds: row.delay_seconds,
+    timeout_seconds: row.timeout_seconds,
+    concurrency: row.max_in_flight,
+    rate_limit: row.rate_per_second,
+    order: row.delivery_order,
+    on_exhausted: row.on_exhausted,
+  }
+}
+
+function shownBreaker(breaker: Breaker): WebhookBreaker {
+  return {
+    state: breaker.state,
+    reason: breaker.reason,
+    failures: breaker.failures,
+    failing_since: isoOrNull(breaker.failingSince),
+    next_probe_at: breaker.state === 'open' ? isoOrNull(breaker.until) : null,
+  }
+}
+
+/**
+ * The columns of the webhook after a change; those of its lane are not among them. Throws InconsistentSettingsError,
+ * HiddenSecretError.
+ */
+export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookChange) {
+  const stored = requestOf(box, row)
+  const after = { ...settingsOf(row), ...stored, ...defined(change) }
+  const request = restoreRequestSecrets(requestPart(after), stored)
+  const scope = scopeAfter(row.scope, after.service_uuid)
+  checkConsistency({ ...after, ...request, scope })
+  // Disabling what is disabled already keeps the reason: held deliveries stay those of a failing webhook.
+  const reason = row.enabled === 1 ? ('by_user' as const) : row.disabled_reason
+  const { triggers, enabled, order } = after
+  return {
+    scope,
+    name: after.name,
+    url: after.url,
+    service_uuid: after.service_uuid,
+    triggers: JSON.stringify(triggers),
+    enabled: enabled ? (1 as const) : (0 as const),
+    disabled_reason: enabled ? null : reason,
+    retries: after.retries,
+    delay_seconds: after.delay_seconds,
+    timeout_seconds: after.timeout_seconds,
+    delivery_order: order,
+    on_exhausted: after.on_exhausted,
+    ...(isDeepStrictEqual(request, stored)
+      ? { request: row.request, request_version: row.request_version }
+      : requestColumns(box, row.id, request)),
+    secrets:
+      change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
+  }
+}
+
+/** A webhook of the account becomes one of a service by naming it, and the other way round. */
+function scopeAfter(scope: Webhook['scope'], serviceUuid: string | null): Webhook['scope'] {
+  if (scope === 'global' || scope === 'call_flow') return scope
+  return serviceUuid === null ? 'account' : 'service'
+}
+
+/** Without what is there but undefined: it is not given. */
+function defined<T extends object>(change: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+}

@@ -1,0 +1,123 @@
+/** The settings of a webhook's request by the API: what is taken, what is refused and why, what is never shown. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Api, startApi } from './start-api.ts'
+
+let server: Api
+beforeAll(async () => {
+  server = await startApi()
+})
+afterAll(async () => await server[Symbol.asyncDispose]())
+
+const draft = { name: 'CRM', url: 'https://crm.example/hook', triggers: ['call.ended'] }
+
+const create = async (more: object) =>
+  await server.anna.request('POST', '/api/v1/webhooks', { body: { ...draft, ...more } })
+
+test('defaults are the plain request', async () => {
+  expect((await create({})).body).toMatchObject({
+    scope: 'account',
+    method: 'POST',
+    format: 'json',
+    path_arguments: [],
+    authentication: { type: 'none' },
+    signed: true,
+    headers: [],
+    payload: { style: 'native' },
+  })
+})
+
+test('GET without a format is a query; names of fields are answered as paths', async () => {
+  const payload = { style: 'mapped', fields: [{ key: 'caller', field: 'Source Number' }] }
+  const { body } = await create({ method: 'GET', payload, path_arguments: ['x-{{ uniqueid }}'] })
+  expect(body).toMatchObject({
+    format: 'query',
+    path_arguments: ['x-{{ call.uuid }}'],
+    payload: { fields: [{ key: 'caller', field: 'call.source.raw', value: null }] },
+  })
+})
+
+describe('secrets', () => {
+  const settings = {
+    authentication: { type: 'basic', username: 'offhook', password: 'pass-w0rd' },
+    headers: [{ name: 'X-Key', value: 'k3y-value', secret: true }],
+  }
+
+  test('are masked in every reply; a mask that comes back leaves them', async () => {
+    const created = await create(settings)
+    const address = `/api/v1/webhooks/${created.body.id}`
+    expect(created.body).toMatchObject({
+      authentication: { password: '********' },
+      headers: [{ value: '********' }],
+    })
+    const { id, scope, secret, breaker, disabled_reason, created_at, updated_at, ...shown } =
+      created.body
+    const changed = await server.anna.request('PATCH', address, { body: { ...shown, retries: 1 } })
+    expect(changed).toMatchObject({ status: 200, body: { retries: 1 } })
+    const list = await server.anna.request('GET', '/api/v1/webhooks')
+    for (const reply of [created, changed, list]) {
+      expect(JSON.stringify(reply.body)).not.toMatch(/pass-w0rd|k3y-value/)
+    }
+    expect(JSON.stringify(server.log())).not.toMatch(/pass-w0rd|k3y-value/)
+  })
+
+  test('a mask for what is not there is refused, with the field', async () => {
+    const authentication = { type: 'pbx_token', token: '********' }
+    expect((await create({ authentication })).body.errors).toEqual([
+      expect.objectContaining({ field: 'authentication.token', code: 'invalid' }),
+    ])
+    const created = await create(settings)
+    const changed = await server.anna.request('PATCH', `/api/v1/webhooks/${created.body.id}`, {
+      body: { authentication },
+    })
+    expect(changed.body.errors).toMatchObject([{ field: 'authentication.token' }])
+  })
+})
+
+const field = (more: object) => ({ payload: { style: 'mapped', fields: [{ key: 'a', ...more }] } })
+const header = (name: string, value = '1') => ({ headers: [{ name, value }] })
+
+test.each([
+  ['format', { method: 'GET', format: 'json' }, /must be query with GET/],
+  ['format', { method: 'GET' }, /must be json with the native payload/],
+  ['payload.fields[0].field', field({ field: 'Sorce Number' }), /did you mean "Source Number"/],
+  ['payload.fields[0].field', field({ field: 'legs[].name' }), /there is no field/],
+  ['payload.fields[0]', field({}), /either a field or a value/],
+  ['payload.fields[0].value', field({ value: 'x {{ nothing.here }}' }), /there is no field/],
+  ['payload.fields[0].value', field({ value: 'x {{ call.uuid' }), /between \{\{ and \}\}/],
+  ['payload.style', { payload: { style: 'xml' } }, /./],
+  [
+    'payload.time_zone',
+    { payload: { ...field({ field: 'src' }).payload, time_zone: 'Mars/Base' } },
+    /time zone/,
+  ],
+  ['path_arguments[0]', { path_arguments: ['..'] }, /leave the path/],
+  ['headers[0].name', header('Content-Length'), /length of the body/],
+  ['headers[0].name', header('webhook-id'), /signature/],
+  ['headers[0].name', header('X Bad'), /header name/],
+  ['headers[0].value', header('X-A', 'a\r\nX-B: 1'), /printable ASCII/],
+  ['headers[1].name', { headers: [...header('X-A').headers, ...header('x-a').headers] }, /twice/],
+  [
+    'headers[0].name',
+    { ...header('Authorization'), authentication: { type: 'basic' } },
+    /by the authentication already/,
+  ],
+  ['authentication.username', { authentication: { type: 'basic', username: 'a:b' } }, /colon/],
+  ['authentication.token', { authentication: { type: 'token', token: 'a\nb' } }, /printable/],
+  ['scope', { scope: 'call_flow' }, /./],
+  ['service_uuid', { scope: 'service' }, /must name a service/],
+])('refused at %s: %j', async (path, settings, message) => {
+  const { status, body } = await create(settings)
+  expect(status).toBe(422)
+  expect(body).toMatchObject({ code: 'invalid_input' })
+  expect(body.errors).toContainEqual(
+    expect.objectContaining({ field: path, message: expect.stringMatching(message) }),
+  )
+})
+
+test('a change is held to what it leaves the webhook with', async () => {
+  const created = await create({})
+  const address = `/api/v1/webhooks/${created.body.id}`
+  const changed = await server.anna.request('PATCH', address, { body: { method: 'GET' } })
+  expect(changed).toMatchObject({ status: 422, body: { errors: [{ field: 'format' }] } })
+  expect((await server.anna.request('GET', address)).body.method).toBe('POST')
+})

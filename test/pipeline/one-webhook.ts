@@ -1,0 +1,94 @@
+/** One webhook, a real receiver, and a deliverer between a real store and it: what a setting does to the request. */
+import type { Attempt } from '#contracts/delivery.ts'
+import type { Event } from '#contracts/events/catalogue.ts'
+import { type Webhook, WebhookDraft } from '#contracts/webhook/webhook.ts'
+import { createSender } from '#server/outbound/attempt.ts'
+import { runDeliver } from '#server/pipeline/deliver.ts'
+import { acceptEvents } from '#server/store/accept.ts'
+import { listAttempts } from '#server/store/attempts.ts'
+import { listDeliveries } from '#server/store/delivery-search.ts'
+import type { Store } from '#server/store/store.ts'
+import { createWebhook } from '#server/store/webhooks.ts'
+import { acceptanceOf, makeTenant, type Tenant } from '#test/conformance/fixture.ts'
+import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
+import { type ReceivedRequest, type Receiver, startReceiver } from '#test/support/receiver.ts'
+import { loopbackPolicy } from '#test/support/sending.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
+
+export const signingSecret = `whsec_${Buffer.from('0123456789abcdef01234567').toString('base64')}`
+
+export interface OneWebhook extends AsyncDisposable {
+  readonly store: Store
+  readonly tenant: Tenant
+  readonly webhook: Webhook
+  readonly receiver: Receiver
+  /** Accepts the event, with the tenant's account and service in it; the request that comes of it. */
+  readonly send: (event: Event) => Promise<ReceivedRequest>
+  /** The attempt that was written down last. */
+  readonly lastAttempt: () => Promise<Attempt>
+}
+
+/** `settings`: those of a draft, but its URL: `path` is appended to the receiver's. */
+export async function oneWebhook(settings: object, path = ''): Promise<OneWebhook> {
+  const parts = new AsyncDisposableStack()
+  const { store } = parts.use(await openSqliteTestStore())
+  const tenant = await makeTenant(store)
+  const receiver = parts.use(await startReceiver({ secret: signingSecret }))
+  const draft = WebhookDraft.parse({
+    name: 'one',
+    url: receiver.url + path,
+    triggers: ['call.ended'],
+    secret: signingSecret,
+    ...settings,
+  })
+  const webhook = await createWebhook(store, tenant.account.id, draft, Date.now())
+  const sender = parts.adopt(createSender({ policy: loopbackPolicy }), (s) => s.close())
+  const end = new AbortController()
+  const note = () => undefined
+  const ended = runDeliver(
+    {
+      store,
+      sender,
+      version: 'test',
+      maxInFlight: 8,
+      stopMs: 1_000,
+      disableAfterMs: null,
+      log: { info: note, warn: note, error: note },
+      now: Date.now,
+    },
+    end.signal,
+  )
+  parts.defer(async () => {
+    end.abort()
+    await ended
+  })
+  const { account, serviceUuid } = tenant
+  const deliveries = async () => (await listDeliveries(store, account.id, {}, { limit: 50 })).items
+  return {
+    store,
+    tenant,
+    webhook,
+    receiver,
+    async send(event) {
+      const service = event.service === null ? null : { ...event.service, uuid: serviceUuid }
+      const own = { ...event, account: { ...event.account, id: account.id }, service } as Event
+      const before = receiver.requests.length
+      await acceptEvents(store, acceptanceOf(tenant, [own], { now: Date.now() }))
+      const requests = await receiver.waitFor((all) => all.length > before, 'the request')
+      const request = requests[before]
+      if (request === undefined) throw new Error('there is no request')
+      await waitUntil(async () => (await deliveries()).every(({ attempts }) => attempts > 0), {
+        what: 'it is written down',
+      })
+      return request
+    },
+    async lastAttempt() {
+      const [delivery] = await deliveries()
+      const attempts = await listAttempts(store, account.id, delivery?.id ?? '', { limit: 50 })
+      const last = attempts?.items.toSorted((a, b) => b.number - a.number)[0]
+      if (last === undefined) throw new Error('there is no attempt')
+      return last
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}

@@ -1,0 +1,79 @@
+/** What the settings of a request do, from the store to the receiver and into the log. */
+import { expect, test } from 'vitest'
+import { eventSamples } from '#contracts/events/samples.ts'
+import { WebhookChange } from '#contracts/webhook/webhook.ts'
+import { changeWebhook } from '#server/store/webhooks.ts'
+import { oneWebhook } from './one-webhook.ts'
+
+const ended = eventSamples['call.ended']
+const mapped = {
+  style: 'mapped',
+  fields: [
+    { key: 'id', field: 'Call UUID' },
+    { key: 'bridged', field: 'bridged' },
+  ],
+}
+
+test('a mapped payload arrives signed, and the log keeps its bytes', async () => {
+  await using one = await oneWebhook({ payload: mapped })
+  const request = await one.send(ended)
+  expect(JSON.parse(request.body.toString())).toEqual({ id: ended.call.uuid, bridged: true })
+  expect(request.verified).toBe(true)
+  expect(await one.lastAttempt()).toMatchObject({ ok: true, request_body: request.body.toString() })
+})
+
+test('GET carries the values in the query, with the one of the URL, and no body', async () => {
+  await using one = await oneWebhook({ method: 'GET', payload: mapped }, '?key=1')
+  const request = await one.send(ended)
+  expect(request).toMatchObject({
+    method: 'GET',
+    path: `/?key=1&id=${ended.call.uuid}&bridged=True`,
+    verified: true,
+  })
+  expect(request.body).toHaveLength(0)
+  expect(request.headers).not.toHaveProperty('content-type')
+})
+
+test.each(['PUT', 'PATCH', 'POST'])('%s carries a form', async (method) => {
+  await using one = await oneWebhook({ method, format: 'form', payload: mapped })
+  const request = await one.send(ended)
+  expect(request).toMatchObject({ method, verified: true })
+  expect(request.headers['content-type']).toBe('application/x-www-form-urlencoded')
+  expect(request.body.toString()).toBe(`id=${ended.call.uuid}&bridged=True`)
+})
+
+test('path arguments, headers and authentication arrive; the log does not show the secrets', async () => {
+  await using one = await oneWebhook({
+    path_arguments: ['calls', '{{ Call UUID }}'],
+    authentication: { type: 'token', token: 's3cret-t0ken', header: 'X-Whoever', prefix: '' },
+    headers: [
+      { name: 'X-Caller', value: '{{ src }}' },
+      { name: 'X-Mine', value: 'hidden-value', secret: true },
+    ],
+    signed: false,
+  })
+  const request = await one.send(ended)
+  expect(request.path).toBe(`/calls/${ended.call.uuid}`)
+  expect(request.headers).toMatchObject({
+    'x-whoever': 's3cret-t0ken',
+    'x-mine': 'hidden-value',
+    'x-caller': ended.call.source.raw,
+  })
+  expect(request.headers).not.toHaveProperty('webhook-signature')
+  const attempt = await one.lastAttempt()
+  expect(attempt.request_headers).toMatchObject({
+    'x-caller': ended.call.source.raw,
+    'x-whoever': '***',
+    'x-mine': '***',
+  })
+  expect(JSON.stringify(attempt)).not.toMatch(/s3cret|hidden-value/)
+})
+
+test('a change counts for the next event', async () => {
+  await using one = await oneWebhook({ payload: mapped })
+  await one.send(ended)
+  const change = WebhookChange.parse({ payload: { style: 'native' }, method: 'PUT' })
+  await changeWebhook(one.store, one.tenant.account.id, one.webhook.id, change, Date.now())
+  const request = await one.send({ ...ended, id: 'evt_another' })
+  expect(request).toMatchObject({ method: 'PUT', event: { id: 'evt_another' } })
+})
