@@ -1,17 +1,12 @@
 /** The way of one leased delivery: its request, the attempt, what came of it written down. */
-import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { nextState } from '#server/domain/next-state.ts'
-import { redactHeaders } from '#server/domain/redact.ts'
-import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
-import { signatureHeaders } from '#server/domain/sign.ts'
-import { plainIdentity } from '#server/outbound/tls-identity.ts'
 import { type Deliverer, findRoom, giveBack, release } from '#server/pipeline/deliverer.ts'
 import { retryUntil } from '#server/pipeline/retry-until.ts'
+import { type Sent, send } from '#server/pipeline/send.ts'
 import type { Lease } from '#server/store/claim.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
 import { returnLeases } from '#server/store/reap.ts'
 import { isRefusalOfAll, StoreError } from '#server/store/store-error.ts'
-import { readSigningSecrets } from '#server/store/webhook-row.ts'
 
 /** Our own failures (no file descriptors left) pass; each try costs little. */
 const ownFailurePauseMs = 5_000
@@ -33,7 +28,7 @@ async function workOn(deliverer: Deliverer, lease: Lease): Promise<void> {
 async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
   const { deps, now, line } = deliverer
   const startedAt = deps.now()
-  let made: Awaited<ReturnType<typeof attempt>> = null
+  let made: Sent | null = null
   try {
     made = await attempt(deliverer, lease, startedAt)
   } finally {
@@ -45,7 +40,7 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
     line.ended(lease)
   }
   if (made === null) return
-  const { request, renderer, outcome } = made
+  const { outcome } = made
   const { retries, id: webhookId } = lease.webhook
   const number = lease.attempts + 1
   const at = now()
@@ -58,11 +53,7 @@ async function deliver(deliverer: Deliverer, lease: Lease): Promise<void> {
       number,
       resend: lease.resends,
       startedAt,
-      outcome,
-      method: request.method,
-      url: request.url,
-      requestHeaders: redactHeaders(request.headers, renderer.secretHeaders),
-      requestBody: renderer.native ? null : request.body,
+      ...made,
     },
     next: nextState(outcome, {
       attemptsDone: lease.roundAttempts + 1,
@@ -107,24 +98,16 @@ async function writeDown(deliverer: Deliverer, finish: Finish): Promise<boolean>
   }
 }
 
-interface Made {
-  readonly request: WebhookRequest
-  readonly renderer: Renderer
-  readonly outcome: AttemptOutcome
-}
+/** A receiver that keeps the ids it has seen would else take what somebody sent again on purpose for a repetition. */
+const marksOf = ({ resends }: Lease) =>
+  resends > 0 ? { 'webhook-resend': String(resends) } : nothingMarked
+const nothingMarked = {}
 
 /** Null: the failure was ours and not the receiver's; it counts as no attempt, the delivery is put off a little. */
-async function attempt(deliverer: Deliverer, lease: Lease, at: number): Promise<Made | null> {
-  const { deps, now, signal } = deliverer
+async function attempt(deliverer: Deliverer, lease: Lease, at: number): Promise<Sent | null> {
+  const { deps, now, sending, signal } = deliverer
   try {
-    const found = deliverer.renderers.of(lease.webhook)
-    const renderer = found instanceof Promise ? await found : found
-    const request = signedRequest(deliverer, lease, renderer, at)
-    const { timeoutMs, tlsVersion } = lease.webhook
-    const identity =
-      tlsVersion === null ? plainIdentity : await deliverer.identities.of(lease.webhook, tlsVersion)
-    const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
-    return { request, renderer, outcome: withoutSecrets(outcome) }
+    return await send(sending, lease.webhook, lease.event, marksOf(lease), at)
   } catch (error) {
     const facts = { err: error, webhook: lease.webhook.id, event: lease.event.id }
     deps.log.error(facts, 'deliver: the request could not be made')
@@ -135,43 +118,4 @@ async function attempt(deliverer: Deliverer, lease: Lease, at: number): Promise<
     }
     return null
   }
-}
-
-/** A receiver may set cookies; what they hold is nobody's business who reads the log. */
-function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
-  const { responseHeaders } = outcome
-  return responseHeaders === null
-    ? outcome
-    : { ...outcome, responseHeaders: redactHeaders(responseHeaders) }
-}
-
-/** Receivers compare the signature's time with their own clock, so it is the wall clock's. */
-function signedRequest(
-  deliverer: Deliverer,
-  { event, webhook, resends }: Lease,
-  renderer: Renderer,
-  at: number,
-): WebhookRequest {
-  const { headers, ...request } = renderer.render(event.body)
-  const signature = renderer.signed
-    ? signatureHeaders({ id: event.id, at, body: request.body }, signingSecrets(deliverer, webhook))
-    : {}
-  // A receiver that keeps the ids it has seen would else take what somebody sent again on purpose for a repetition.
-  const resend = resends > 0 ? { 'webhook-resend': String(resends) } : {}
-  return { ...request, headers: { ...headers, ...signature, ...resend } }
-}
-
-/** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
-const secretsKept = 10_000
-
-function signingSecrets(
-  { deps, secrets }: Deliverer,
-  { id, sealedSecrets }: Lease['webhook'],
-): readonly string[] {
-  const known = secrets.get(sealedSecrets)
-  if (known !== undefined) return known
-  const opened = readSigningSecrets(deps.store, id, sealedSecrets)
-  if (secrets.size >= secretsKept) secrets.clear()
-  secrets.set(sealedSecrets, opened)
-  return opened
 }

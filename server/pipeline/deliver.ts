@@ -29,9 +29,8 @@ import {
 } from '#server/pipeline/deliverer.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { createLine } from '#server/pipeline/line.ts'
-import { createRenderers } from '#server/pipeline/renderers.ts'
+import { createSending } from '#server/pipeline/send.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
-import { createTlsIdentities } from '#server/pipeline/tls-identities.ts'
 import { claimDue } from '#server/store/claim.ts'
 import type { Courier } from '#server/store/courier.ts'
 import { mendTimes, noteTime } from '#server/store/last-time.ts'
@@ -68,9 +67,7 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     lookAt: 0,
     full: false,
     ring: doorbell.ring,
-    secrets: new Map(),
-    identities: createTlsIdentities(deps.store),
-    renderers: createRenderers(deps.store, deps.version),
+    sending: createSending(deps),
     signal,
   }
   const forget = deps.store.onDue((from) => {

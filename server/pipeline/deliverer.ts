@@ -4,21 +4,14 @@
  *
  * The order within a call hangs on this: while anything of a webhook is on its way back, nothing of it goes from memory.
  */
-import type { Sender } from '#server/outbound/attempt.ts'
 import type { Line } from '#server/pipeline/line.ts'
-import type { Renderers } from '#server/pipeline/renderers.ts'
 import { retryUntil } from '#server/pipeline/retry-until.ts'
-import type { TlsIdentities } from '#server/pipeline/tls-identities.ts'
+import type { SendDeps, Sending } from '#server/pipeline/send.ts'
 import type { Lease } from '#server/store/claim.ts'
 import type { SetAside } from '#server/store/courier.ts'
 import { returnLeases } from '#server/store/reap.ts'
-import type { Store } from '#server/store/store.ts'
 
-export interface DeliverDeps {
-  readonly store: Store
-  readonly sender: Pick<Sender, 'attempt'>
-  /** Offhook's version, for the header `User-Agent`. */
-  readonly version: string
+export interface DeliverDeps extends SendDeps {
   /** Requests to all receivers together that may be under way. */
   readonly maxInFlight: number
   /** After how much time of nothing but failures a webhook is disabled; null: never. */
@@ -58,9 +51,7 @@ export interface Deliverer {
   /** A claim found no room; what ends next rings. */
   full: boolean
   readonly ring: () => void
-  readonly secrets: Map<string, readonly string[]>
-  readonly identities: TlsIdentities
-  readonly renderers: Renderers
+  readonly sending: Sending
   readonly signal: AbortSignal
   /** Webhooks that have leases on their way back to the database, with how many returns there are. */
   readonly returning: Map<string, number>

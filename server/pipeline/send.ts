@@ -1,0 +1,119 @@
+/** One request of an event to a webhook as its settings want it: rendered, signed, sent. Deliveries and tests share it. */
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { redactHeaders } from '#server/domain/redact.ts'
+import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
+import { signatureHeaders } from '#server/domain/sign.ts'
+import type { Sender } from '#server/outbound/attempt.ts'
+import { plainIdentity } from '#server/outbound/tls-identity.ts'
+import { createRenderers, type Renderers } from '#server/pipeline/renderers.ts'
+import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
+import type { ClaimedWebhook } from '#server/store/claim.ts'
+import type { Store } from '#server/store/store.ts'
+import { readSigningSecrets } from '#server/store/webhook-row.ts'
+
+export interface SendDeps {
+  readonly store: Store
+  readonly sender: Pick<Sender, 'attempt'>
+  /** Offhook's version, for the header `User-Agent`. */
+  readonly version: string
+}
+
+/** What a webhook is sent with, kept between requests. */
+export interface Sending {
+  readonly deps: SendDeps
+  readonly renderers: Renderers
+  readonly identities: TlsIdentities
+  /** Signing secrets in the clear, by their sealed text. */
+  readonly secrets: Map<string, readonly string[]>
+}
+
+export function createSending({ store, sender, version }: SendDeps): Sending {
+  return {
+    deps: { store, sender, version },
+    renderers: createRenderers(store, version),
+    identities: createTlsIdentities(store),
+    secrets: new Map(),
+  }
+}
+
+export interface SentEvent {
+  readonly id: string
+  /** As it is stored. */
+  readonly body: string
+}
+
+/** What went out and what came back, as the log may have it. */
+export interface Sent {
+  readonly method: string
+  readonly url: string
+  /** Secrets redacted. */
+  readonly requestHeaders: Readonly<Record<string, string>>
+  /** Null: the event as it is stored. */
+  readonly requestBody: string | null
+  readonly outcome: AttemptOutcome
+}
+
+/** The headers that this request has and others of the webhook have not; names in lower case. */
+type Marks = Readonly<Record<string, string>>
+
+/** Rejects for our own failures only. Receivers compare the signature's time with their own clock, so `at` is the wall clock's. */
+export async function send(
+  sending: Sending,
+  webhook: ClaimedWebhook,
+  event: SentEvent,
+  marks: Marks,
+  at: number,
+): Promise<Sent> {
+  const { deps, renderers, identities } = sending
+  const found = renderers.of(webhook)
+  const renderer = found instanceof Promise ? await found : found
+  const request = signedRequest(sending, webhook, renderer, event, marks, at)
+  const { timeoutMs, tlsVersion } = webhook
+  const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
+  const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
+  return {
+    method: request.method,
+    url: request.url,
+    requestHeaders: redactHeaders(request.headers, renderer.secretHeaders),
+    requestBody: renderer.native ? null : request.body,
+    outcome: withoutSecrets(outcome),
+  }
+}
+
+function signedRequest(
+  sending: Sending,
+  webhook: ClaimedWebhook,
+  renderer: Renderer,
+  { id, body }: SentEvent,
+  marks: Marks,
+  at: number,
+): WebhookRequest {
+  const { headers, ...request } = renderer.render(body)
+  const signature = renderer.signed
+    ? signatureHeaders({ id, at, body: request.body }, signingSecrets(sending, webhook))
+    : {}
+  return { ...request, headers: { ...headers, ...signature, ...marks } }
+}
+
+/** A receiver may set cookies; what they hold is nobody's business who reads the log. */
+function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
+  const { responseHeaders } = outcome
+  return responseHeaders === null
+    ? outcome
+    : { ...outcome, responseHeaders: redactHeaders(responseHeaders) }
+}
+
+/** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
+const secretsKept = 10_000
+
+function signingSecrets(
+  { deps, secrets }: Sending,
+  { id, sealedSecrets }: ClaimedWebhook,
+): readonly string[] {
+  const known = secrets.get(sealedSecrets)
+  if (known !== undefined) return known
+  const opened = readSigningSecrets(deps.store, id, sealedSecrets)
+  if (secrets.size >= secretsKept) secrets.clear()
+  secrets.set(sealedSecrets, opened)
+  return opened
+}
