@@ -6,6 +6,7 @@ import type { Route } from '#contracts/route.ts'
 import { deliveriesRoutes } from '#contracts/routes/deliveries.ts'
 import { eventsRoutes } from '#contracts/routes/events.ts'
 import { healthRoutes } from '#contracts/routes/health.ts'
+import { previewsRoutes } from '#contracts/routes/previews.ts'
 import { servicesRoutes } from '#contracts/routes/services.ts'
 import { tlsRoutes } from '#contracts/routes/tls.ts'
 import { webhooksRoutes } from '#contracts/routes/webhooks.ts'
@@ -13,6 +14,7 @@ import { webhooksRoutes } from '#contracts/routes/webhooks.ts'
 export const api = {
   ...servicesRoutes,
   ...webhooksRoutes,
+  ...previewsRoutes,
   ...tlsRoutes,
   ...deliveriesRoutes,
   ...eventsRoutes,

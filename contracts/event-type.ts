@@ -7,6 +7,20 @@ import { type Event, EventTypeName } from '#contracts/events/catalogue.ts'
  */
 export const StoredEvent = z.any().meta({ id: 'Event' }) as z.ZodType<Event>
 
+export const EventFieldInfo = z
+  .object({
+    path: z.string().meta({ description: 'Where it stands in the native event.' }),
+    label: z.string(),
+    aliases: z.array(z.string()).meta({ description: 'Its names in the hosted products.' }),
+    description: z.string(),
+    type: z.string(),
+    unit: z.string().nullable(),
+    nullable: z.boolean(),
+    triggers: z.array(EventTypeName).meta({ description: 'The types of event that have it.' }),
+  })
+  .meta({ id: 'EventFieldInfo' })
+export type EventFieldInfo = z.infer<typeof EventFieldInfo>
+
 export const EventTypeInfo = z
   .object({
     type: EventTypeName,
@@ -21,6 +35,7 @@ export const EventTypeInfo = z
       z.object({
         path: z.string(),
         label: z.string(),
+        aliases: z.array(z.string()),
         description: z.string(),
         type: z.string(),
         unit: z.string().nullable(),

@@ -138,6 +138,11 @@ export const problems = {
     title: 'Too many exports of your account are under way',
     remedy: 'Wait for one of your 4 exports to end, or end one.',
   },
+  too_many_tests: {
+    status: 429,
+    title: 'Too many tests of your account are under way',
+    remedy: 'Wait for one of your 4 tests to end.',
+  },
   headers_too_large: {
     status: 431,
     title: 'The headers are too large',

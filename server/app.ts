@@ -30,6 +30,7 @@ import { runDeliver } from '#server/pipeline/deliver.ts'
 import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
 import { openNode } from '#server/pipeline/node.ts'
+import { createTester } from '#server/pipeline/send-test.ts'
 import { openServices, type RunningServices } from '#server/pipeline/services.ts'
 import { StartError } from '#server/start-error.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
@@ -231,11 +232,16 @@ function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
   return demo.world
 }
 
-async function placeTestCall(demo: Demo | null, uuid: string, call: TestCall): Promise<boolean> {
-  const world = worldOf(demo, uuid)
-  if (world === null) return false
-  await world.placeTestCall(call)
-  return true
+function testCallsOf(demo: () => Demo | null) {
+  return {
+    takesTestCalls: (uuid: string) => worldOf(demo(), uuid) !== null,
+    async placeTestCall(uuid: string, call: TestCall): Promise<boolean> {
+      const world = worldOf(demo(), uuid)
+      if (world === null) return false
+      await world.placeTestCall(call)
+      return true
+    },
+  }
 }
 
 /** Opens everything. Throws StartError or StoreError with one sentence; what was open is then closed. */
@@ -270,13 +276,14 @@ export async function openApp(opening: Opening): Promise<App> {
       else services.changed(uuid)
     },
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
-    takesTestCalls: (uuid: string) => worldOf(demo, uuid) !== null,
-    placeTestCall: (uuid: string, call: TestCall) => placeTestCall(demo, uuid, call),
+    ...testCallsOf(() => demo),
     whyForbidden: sender.whyForbidden,
+    version,
+    tester: createTester({ store, sender, version, now: Date.now }),
     open: () => open,
     owns: () => services?.states().map(({ service }) => service.uuid) ?? [],
   }
-  const server = parts.adopt(serveApi(deps, log, version), async (s) => await s.close())
+  const server = parts.adopt(serveApi(deps, log), async (s) => await s.close())
   const url = await listen(server, config)
   // After the port is ours: a start that fails must not have shown a key.
   const key = await ensureFirstKey(store, account, config.dataFolder)

@@ -4,6 +4,7 @@ import type { TestCall } from '#contracts/test-call.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
+import type { Tester } from '#server/pipeline/send-test.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** What became of a shipment of an agent; `pbx/agent/agent-pbx.ts` says what each means. */
@@ -42,6 +43,9 @@ export interface RouteDeps {
   readonly takesTestCalls: (serviceUuid: string) => boolean
   /** Why requests to this URL would be refused, as a sentence; null: they would not. */
   readonly whyForbidden: (url: string) => Promise<string | null>
+  /** Offhook's. */
+  readonly version: string
+  readonly tester: Tester
   readonly agents: Agents
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean

@@ -9,6 +9,7 @@ import { serveDeliveries } from '#server/http/routes/deliveries.ts'
 import { serveEventTypes } from '#server/http/routes/event-types.ts'
 import { serveEvents } from '#server/http/routes/events.ts'
 import { serveHealth } from '#server/http/routes/health.ts'
+import { servePreviews } from '#server/http/routes/previews.ts'
 import { serveRecovery } from '#server/http/routes/recovery.ts'
 import { serveServices } from '#server/http/routes/services.ts'
 import { serveTls } from '#server/http/routes/tls.ts'
@@ -39,8 +40,8 @@ async function agentOf(store: Store, request: FastifyRequest): Promise<Caller> {
   return { ...agent.account, service: agent.service }
 }
 
-/** The whole API on a server that does not listen yet. `version` is Offhook's, for the OpenAPI document. */
-export function serveApi(deps: RouteDeps, log: Logger, version: string): FastifyInstance {
+/** The whole API on a server that does not listen yet. */
+export function serveApi(deps: RouteDeps, log: Logger): FastifyInstance {
   const app = createServer(log)
   const serving: Serving = {
     app,
@@ -55,13 +56,14 @@ export function serveApi(deps: RouteDeps, log: Logger, version: string): Fastify
   serveServices(serving, deps)
   serveAgents(serving, deps)
   serveWebhooks(serving, deps)
+  servePreviews(serving, deps)
   serveTls(serving, deps)
   serveDeliveries(serving, deps)
   serveRecovery(serving, deps)
   serveEvents(serving, deps)
   serveEventTypes(serving)
   serveHealth(serving, deps)
-  const openApi = JSON.stringify(openApiDocument(version))
+  const openApi = JSON.stringify(openApiDocument(deps.version))
   app.get('/api/openapi.json', async (_request, reply) =>
     reply.type('application/json; charset=utf-8').send(openApi),
   )

@@ -48,7 +48,11 @@ type Answer<R extends Route> = Readonlys<z.input<R['answer']>>
 const nobody: Caller = { id: '', name: '', service: null }
 const given = (schema: z.ZodType) => !(schema instanceof z.ZodUndefined)
 
-function parsed(schema: z.ZodType, value: unknown): { value: unknown; errors: FieldError[] } {
+/** The value by its schema, or every field of it that is wrong. */
+export function parsed(
+  schema: z.ZodType,
+  value: unknown,
+): { value: unknown; errors: FieldError[] } {
   if (!given(schema)) return { value: undefined, errors: [] }
   const result = schema.safeParse(value, { error: plainWords })
   if (result.success) return { value: result.data, errors: [] }

@@ -6,6 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { plainRequest, type RequestSettings } from '#contracts/webhook/request.ts'
 import { changeRequest } from '#server/domain/hidden-secrets.ts'
+import type { ClaimedWebhook } from '#server/store/claim.ts'
+import { tlsVersion } from '#server/store/lanes.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import type { Store } from '#server/store/store.ts'
 
@@ -58,4 +60,34 @@ export async function readRequest(store: Store, webhookId: string): Promise<Requ
     .where('id', '=', webhookId)
     .executeTakeFirstOrThrow()
   return requestOf(store.secrets, row)
+}
+
+/** What a request to the webhook is sent with, outside of any delivery. Null: the account has no such webhook. */
+export async function readForSending(
+  store: Store,
+  accountId: string,
+  webhookId: string,
+): Promise<ClaimedWebhook | null> {
+  const row = await store.read
+    .selectFrom('webhook as w')
+    .innerJoin('account as a', 'a.id', 'w.account_id')
+    .select(['w.id', 'w.url', 'w.timeout_seconds', 'w.secrets', 'w.request_version'])
+    .select(tlsVersion.as('tls_version'))
+    .where('w.account_id', '=', accountId)
+    .where('w.id', '=', webhookId)
+    .where('w.deleted_at', 'is', null)
+    .executeTakeFirst()
+  if (row === undefined) return null
+  return {
+    id: row.id,
+    url: row.url,
+    retries: 0,
+    timeoutMs: row.timeout_seconds * 1_000,
+    concurrency: 1,
+    sealedSecrets: row.secrets,
+    tlsVersion: row.tls_version,
+    requestVersion: row.request_version,
+    troubled: false,
+    probe: false,
+  }
 }

@@ -6,7 +6,7 @@ import type { Webhook, WebhookBreaker, WebhookChange } from '#contracts/webhook/
 import type { Breaker } from '#server/domain/breaker.ts'
 import { hideRequestSecrets, restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
-import { checkConsistency } from '#server/domain/webhook-settings.ts'
+import { checkConsistency, settingsAfter } from '#server/domain/webhook-settings.ts'
 import { type BreakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
@@ -81,15 +81,15 @@ function shownBreaker(breaker: Breaker): WebhookBreaker {
  */
 export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookChange) {
   const stored = requestOf(box, row)
-  const after = { ...settingsOf(row), ...stored, ...defined(change) }
+  const before = { ...settingsOf(row), ...stored, scope: row.scope }
+  const after = settingsAfter(before, change)
   const request = restoreRequestSecrets(requestPart(after), stored)
-  const scope = scopeAfter(row.scope, after.service_uuid)
-  checkConsistency({ ...after, ...request, scope })
+  checkConsistency(after)
   // Disabling what is disabled already keeps the reason: held deliveries stay those of a failing webhook.
   const reason = row.enabled === 1 ? ('by_user' as const) : row.disabled_reason
   const { triggers, enabled, order } = after
   return {
-    scope,
+    scope: after.scope,
     name: after.name,
     url: after.url,
     service_uuid: after.service_uuid,
@@ -106,18 +106,5 @@ export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookCha
       : requestColumns(box, row.id, request)),
     secrets:
       change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
-  }
-}
-
-/** A webhook of the account becomes one of a service by naming it, and the other way round. */
-function scopeAfter(scope: Webhook['scope'], serviceUuid: string | null): Webhook['scope'] {
-  if (scope === 'global' || scope === 'call_flow') return scope
-  return serviceUuid === null ? 'account' : 'service'
-}
-
-/** Without what is there but undefined: it is not given. */
-function defined<T extends object>(change: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>
   }
 }

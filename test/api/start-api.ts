@@ -14,6 +14,7 @@ import { type AgentHub, createAgentHub } from '#server/pbx/agent/agent-hub.ts'
 import { endOfRecord } from '#server/pbx/products.ts'
 import { firstCursor } from '#server/pipeline/capture-batch.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
+import { createTester } from '#server/pipeline/send-test.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
@@ -125,11 +126,12 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
         placeTestCall: async () => false,
         whyForbidden: sender.whyForbidden,
         agents,
+        version: '0.0.0',
+        tester: createTester({ store, sender, version: '0.0.0', now: Date.now }),
         open: () => open,
         owns: () => [],
       },
       log,
-      '0.0.0',
     ),
     (s) => s.close(),
   )

@@ -20,7 +20,7 @@ function catalogue(): readonly EventTypeInfo[] {
       phone_cloud_type: phoneCloudType,
       fields: fields
         .filter((field) => field.triggers.includes(type))
-        .map(({ triggers: _, ...field }) => field),
+        .map(({ triggers: _, ...field }) => ({ ...field, aliases: [...field.aliases] })),
       sample: eventSamples[type],
       schema: jsonSchemaOf(schema, 'output'),
     }

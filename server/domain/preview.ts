@@ -1,0 +1,84 @@
+/** What a webhook would send of an event. Pure, and by the functions of the delivery itself. */
+import type { Event } from '#contracts/events/catalogue.ts'
+import { eventFields } from '#contracts/events/field-names.ts'
+import { fieldPath } from '#contracts/field-path.ts'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import type { Preview } from '#contracts/preview.ts'
+import { partsOf } from '#contracts/webhook/field-text.ts'
+import type { RequestSettings } from '#contracts/webhook/request.ts'
+import { nativeBody } from '#server/domain/render/native-body.ts'
+import { prepareRequests } from '#server/domain/render/render.ts'
+
+export interface Previewed {
+  readonly event: Event
+  readonly url: string
+  readonly request: RequestSettings
+  /** Offhook's. */
+  readonly version: string
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+/** The request, its secrets and its signature masked: no secret need be known. */
+export function previewRequest({
+  event,
+  url,
+  request,
+  version,
+  now,
+}: Previewed): NonNullable<Preview['request']> {
+  const { render, secretHeaders, signed } = prepareRequests(url, request, version)
+  const { headers, ...rest } = render(nativeBody(event))
+  const shown = Object.entries(headers).map(([name, value]) => [
+    name,
+    secretHeaders.has(name) ? hiddenSecret : value,
+  ])
+  const signature = {
+    'webhook-id': event.id,
+    'webhook-timestamp': String(Math.floor(now / 1000)),
+    'webhook-signature': `v1,${hiddenSecret}`,
+  }
+  return { ...rest, headers: { ...Object.fromEntries(shown), ...(signed && signature) } }
+}
+
+/** Fields that events of this type never have. */
+export function previewHints(
+  { type }: Pick<Event, 'type'>,
+  { payload, path_arguments, headers }: RequestSettings,
+): Preview['hints'] {
+  const absent = (field: string) => eventFields.get(field)?.triggers.includes(type) === false
+  const textHints = (text: string, path: readonly (string | number)[]) =>
+    partsOf(text).flatMap((part) =>
+      'field' in part && absent(part.field)
+        ? [
+            {
+              field: fieldPath(path),
+              message: `${type} never has ${part.field}: it is empty there`,
+            },
+          ]
+        : [],
+    )
+  const fields = payload.style === 'mapped' ? payload.fields : []
+  return [
+    ...path_arguments.flatMap((text, i) => textHints(text, ['path_arguments', i])),
+    ...headers.flatMap(({ value }, i) => textHints(value, ['headers', i, 'value'])),
+    ...fields.flatMap(({ field, value }, i) => {
+      const path = ['payload', 'fields', i]
+      if (value !== null) return textHints(value, [...path, 'value'])
+      return field !== null && absent(field)
+        ? [
+            {
+              field: fieldPath([...path, 'field']),
+              message: `${type} never has ${field}: it is ${absentAs(payload)}`,
+            },
+          ]
+        : []
+    }),
+  ]
+}
+
+function absentAs(payload: RequestSettings['payload']): string {
+  return payload.style === 'mapped' && payload.absent === 'omit'
+    ? 'left out'
+    : 'null, empty in QUERY'
+}

@@ -1,0 +1,259 @@
+/** What a webhook would send, and what it sends as a test. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventTypes } from '#contracts/events/catalogue.ts'
+import { eventSamples } from '#contracts/events/samples.ts'
+import { acceptEvents } from '#server/store/accept.ts'
+import { startReceiver } from '#test/support/receiver.ts'
+import { type Api, startApi } from './start-api.ts'
+
+let server: Api
+let service: string
+beforeAll(async () => {
+  server = await startApi()
+  const made = await server.anna.request('POST', '/api/v1/services', {
+    body: {
+      name: 'pbx1',
+      friendly_name: 'Head office',
+      applications_enabled: true,
+      connection: { kind: 'asterisk_managed' },
+    },
+  })
+  service = made.body.uuid
+})
+afterAll(async () => await server[Symbol.asyncDispose]())
+
+const draft = { name: 'CRM', url: 'https://crm.example/hook', triggers: ['call.ended'] }
+
+const preview = async (body: object) =>
+  await server.anna.request('POST', '/api/v1/webhooks/preview', { body })
+
+async function create(more: object = {}) {
+  const { body } = await server.anna.request('POST', '/api/v1/webhooks', {
+    body: { ...draft, ...more },
+  })
+  return body
+}
+
+/** A past event of Anna's. */
+async function pastEvent() {
+  const sample = eventSamples['call.ended']
+  const event = { ...sample, id: `evt_past${Date.now()}`, account: server.anna.account }
+  await acceptEvents(server.store, {
+    accountId: server.anna.account.id,
+    serviceUuid: null,
+    events: [{ ...event, service: { ...event.service, uuid: service } }],
+    openCalls: null,
+    cursor: null,
+    now: Date.now(),
+  })
+  return event.id
+}
+
+describe('preview', () => {
+  test.each(eventTypes)('%s: the request that a draft would give of a sample', async (trigger) => {
+    const webhook = { ...draft, triggers: [trigger], service_uuid: service }
+    const { status, body } = await preview({ trigger, webhook })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ fires: true, why_not: null, problems: [], hints: [] })
+    expect(body.request).toMatchObject({
+      method: 'POST',
+      url: draft.url,
+      headers: { 'content-type': 'application/json', 'webhook-id': body.event.id },
+    })
+    const sent = JSON.parse(body.request.body)
+    expect(sent).toEqual(body.event)
+    expect(sent).toMatchObject({
+      type: trigger,
+      account: { id: server.anna.account.id },
+      service: { uuid: service, name: 'pbx1' },
+    })
+    expect(Math.abs(Date.parse(sent.occurred_at) - Date.now())).toBeLessThan(60_000)
+  })
+
+  test('secrets are masked, also those that are stored', async () => {
+    const settings = {
+      authentication: { type: 'basic', username: 'u', password: 'pass-w0rd' },
+      headers: [{ name: 'X-Key', value: 'k3y-value', secret: true }],
+    }
+    const made = await create(settings)
+    const basic = Buffer.from('u:pass-w0rd').toString('base64')
+    for (const reply of [
+      await preview({ trigger: 'call.ended', webhook: { ...draft, ...settings } }),
+      await preview({ trigger: 'call.ended', webhook_id: made.id, webhook: { retries: 1 } }),
+    ]) {
+      expect(reply.body.request.headers).toMatchObject({
+        authorization: '********',
+        'x-key': '********',
+        'webhook-signature': 'v1,********',
+      })
+      expect(JSON.stringify(reply.body)).not.toMatch(/pass-w0rd|k3y-value/)
+      expect(JSON.stringify(reply.body)).not.toContain(basic)
+    }
+  })
+
+  test('a change of a webhook is shown with the rest of its settings', async () => {
+    const made = await create({ path_arguments: ['v1'] })
+    const { body } = await preview({
+      trigger: 'call.ended',
+      webhook_id: made.id,
+      webhook: { method: 'PUT' },
+    })
+    expect(body.request).toMatchObject({ method: 'PUT', url: `${draft.url}/v1` })
+    const stored = await server.anna.request('GET', `/api/v1/webhooks/${made.id}`)
+    expect(stored.body.method).toBe('POST')
+  })
+
+  test('a past event is shown as it is', async () => {
+    const id = await pastEvent()
+    const { body } = await preview({ event_id: id, webhook: draft })
+    expect(body.event.id).toBe(id)
+    expect(JSON.parse(body.request.body)).toEqual(body.event)
+  })
+
+  test('tells every problem of the settings at once, and no request', async () => {
+    const webhook = {
+      ...draft,
+      url: 'ftp://x',
+      triggers: ['call.endet'],
+      retries: 'many',
+      headers: [{ name: 'Host', value: 'x' }],
+    }
+    const { status, body } = await preview({ trigger: 'call.ended', webhook })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ request: null, fires: null })
+    expect(body.problems.map(({ field }: { field: string }) => field).sort()).toEqual([
+      'headers[0].name',
+      'retries',
+      'triggers[0]',
+      'url',
+    ])
+  })
+
+  test('tells what would not be sent to, would not fire, and would be empty', async () => {
+    const webhook = {
+      ...draft,
+      url: 'https://crm.internal.example/hook',
+      triggers: ['call.ended', 'call.inbound.received'],
+      path_arguments: ['{{ ivr.name }}', '{{ call.status }}'],
+      payload: { style: 'mapped', fields: [{ key: 'status', field: 'call.status' }] },
+    }
+    const { body } = await preview({ trigger: 'call.inbound.received', webhook })
+    expect(body.problems).toMatchObject([{ field: 'url', code: 'address_forbidden' }])
+    expect(body.hints.map(({ field }: { field: string }) => field)).toEqual([
+      'path_arguments[1]',
+      'payload.fields[0].field',
+    ])
+    expect(JSON.parse(body.request.body)).toEqual({ status: null })
+    const other = await preview({ trigger: 'call.missed', webhook: draft })
+    expect(other.body).toMatchObject({ fires: false, why_not: expect.stringMatching(/trigger/) })
+  })
+
+  test.each([
+    [{ webhook: draft }],
+    [{ webhook: draft, trigger: 'call.ended', event_id: 'evt_1' }],
+    [{ webhook: draft, trigger: 'call.endet' }],
+  ])('refuses %j', async (body) => {
+    expect(await preview(body)).toMatchObject({ status: 422, body: { code: 'invalid_input' } })
+  })
+
+  test('events and webhooks of others do not exist', async () => {
+    const id = await pastEvent()
+    const made = await create()
+    const ask = async (body: object) =>
+      await server.bert.request('POST', '/api/v1/webhooks/preview', { body })
+    expect((await ask({ event_id: id, webhook: draft })).status).toBe(404)
+    expect((await ask({ trigger: 'call.ended', webhook_id: made.id })).status).toBe(404)
+    const test = `/api/v1/webhooks/${made.id}/test`
+    const tested = await server.bert.request('POST', test, { body: { trigger: 'call.ended' } })
+    expect(tested.status).toBe(404)
+  })
+})
+
+describe('test', () => {
+  test('sends the sample, marked, and answers with the attempt', async () => {
+    await using receiver = await startReceiver({
+      respond: () => ({ status: 202, body: 'thanks', headers: { 'set-cookie': 'a=s3cret' } }),
+    })
+    const made = await create({
+      url: receiver.url,
+      enabled: false,
+      service_uuid: service,
+      authentication: { type: 'pbx_token', token: 't0k-en' },
+      payload: { style: 'mapped', fields: [{ key: 'id', field: 'uniqueid' }] },
+    })
+    const { status, body } = await server.anna.request('POST', `/api/v1/webhooks/${made.id}/test`, {
+      body: { trigger: 'call.ended' },
+    })
+    expect(status).toBe(200)
+    const [request] = receiver.requests
+    expect(request?.headers).toMatchObject({
+      'webhook-test': 'true',
+      'webhook-id': body.event_id,
+      'x-pbx-token': 't0k-en',
+    })
+    expect(body).toMatchObject({
+      ok: true,
+      status_code: 202,
+      error: null,
+      response_body: 'thanks',
+      request_body: request?.body.toString(),
+      request_headers: { 'x-pbx-token': '***' },
+      response_headers: { 'set-cookie': '***' },
+    })
+    const deliveries = await server.anna.request('GET', `/api/v1/deliveries?webhook_id=${made.id}`)
+    expect(deliveries.body.items).toEqual([])
+  })
+
+  test('a past event goes with its own id', async () => {
+    await using receiver = await startReceiver()
+    const id = await pastEvent()
+    const made = await create({ url: receiver.url })
+    const { body } = await server.anna.request('POST', `/api/v1/webhooks/${made.id}/test`, {
+      body: { event_id: id },
+    })
+    expect(body).toMatchObject({ ok: true, event_id: id })
+    expect(receiver.requests[0]?.event).toMatchObject({ id })
+  })
+
+  test('a receiver that fails is an answer, not an error of ours', async () => {
+    await using receiver = await startReceiver({ respond: () => ({ status: 500 }) })
+    const made = await create({ url: receiver.url })
+    const test = async () =>
+      await server.anna.request('POST', `/api/v1/webhooks/${made.id}/test`, {
+        body: { trigger: 'call.ended' },
+      })
+    expect(await test()).toMatchObject({ status: 200, body: { ok: false, status_code: 500 } })
+    await receiver.stop()
+    expect(await test()).toMatchObject({ status: 200, body: { error: 'connect_refused' } })
+    const webhook = await server.anna.request('GET', `/api/v1/webhooks/${made.id}`)
+    expect(webhook.body.breaker).toMatchObject({ state: 'closed', failures: 0 })
+  })
+
+  test('four at a time', async () => {
+    await using receiver = await startReceiver()
+    receiver.setMode('stall')
+    const made = await create({ url: receiver.url, timeout_seconds: 2 })
+    const replies = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        server.anna.request('POST', `/api/v1/webhooks/${made.id}/test`, {
+          body: { trigger: 'call.ended' },
+        }),
+      ),
+    )
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 429, 429])
+    expect(replies.find(({ status }) => status === 200)?.body).toMatchObject({ error: 'timeout' })
+  })
+})
+
+test('the list of fields follows the triggers', async () => {
+  const paths = async (query: string) => {
+    const { body } = await server.anna.request('GET', `/api/v1/event-fields${query}`)
+    return body.items.map(({ path }: { path: string }) => path)
+  }
+  expect(await paths('?triggers=user.created')).not.toContain('call.uuid')
+  expect(await paths('?triggers=user.created')).toContain('user.extension_number')
+  expect(await paths('?triggers=user.created,ivr.received')).toContain('ivr.name')
+  expect(await paths('')).toContain('call.status')
+  const wrong = await server.anna.request('GET', '/api/v1/event-fields?triggers=call.ended,nope')
+  expect(wrong).toMatchObject({ status: 422, body: { errors: [{ field: 'triggers' }] } })
+})
