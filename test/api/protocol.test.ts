@@ -54,6 +54,8 @@ describe('who may call', () => {
       const bodies: Record<string, object> = {
         'test-calls': { from: '201', to: '202' },
         'client-certificate': { certificate: 'x', private_key: 'x' },
+        preview: { trigger: 'call.ended', webhook_id: 'wh_0' },
+        test: { trigger: 'call.ended' },
         recover: { since: '2026-11-22T09:00:00.000Z' },
         'replay-missing': { since: '2026-11-22T09:00:00.000Z' },
       }
