@@ -42,7 +42,10 @@ export interface PbxRecord {
   readonly keepsRows: boolean
   /** The cursor to begin from: `stored` is the last one of an earlier run; null or '' when nothing was read yet. */
   readonly resume: (stored: string | null) => Promise<string>
-  /** What is behind the cursor. Calling it with the new cursor says that what came before is safe. */
+  /**
+   * What is behind the cursor. Calling it with the new cursor says that what came before is safe, where
+   * the record does not keep its rows.
+   */
   readonly read: (cursor: string) => Promise<RecordBatch>
   /** Rings when the record may have grown. A doorbell only: whoever listens reads by a timer too. */
   readonly watch: (onGrowth: () => void, signal: AbortSignal) => void

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rename, rm } from 'node:fs/promises'
+import { appendFile, copyFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -280,4 +280,47 @@ test('rows that tell nothing wait for those that do, and not for long', async ()
     },
     { what: 'it is committed all the same' },
   )
+})
+
+const rotations = [
+  {
+    how: 'copied and cut (copytruncate)',
+    rotate: async (path: string) => {
+      await copyFile(path, `${path}.1`)
+      await truncate(path, 0)
+    },
+  },
+  {
+    how: 'renamed, made anew and compressed at once',
+    rotate: async (path: string) => {
+      await rename(path, `${path}.1`)
+      await rename(`${path}.1`, `${path}.1.gz`)
+      await writeFile(path, '')
+    },
+  },
+]
+
+test.each(rotations)('rows that wait while their file is $how are not lost', async ({ rotate }) => {
+  const celFile = join(folder, 'cel.csv')
+  const rows = queueCall(1)
+    .cel.split(/(?<=\n)/)
+    .filter((row) => row !== '')
+  for (const row of rows) await appendFile(celFile, row)
+  await readAll(await resume(depsWith()))
+  const whole = events.splice(0)
+
+  for (const [at] of rows.entries()) {
+    await rm(celFile)
+    const capture = await resume(depsWith())
+    for (const [n, row] of rows.entries()) {
+      await appendFile(celFile, row)
+      await readAll(capture, { mayWait: true })
+      if (n === at) await rotate(celFile)
+      await readAll(capture, { mayWait: true })
+    }
+    await readAll(capture)
+    expect(events.splice(0)).toEqual(
+      whole.map((event) => ({ ...event, backfilled: expect.any(Boolean) })),
+    )
+  }
 })

@@ -73,10 +73,19 @@ export interface Capture {
   suspects: ReadonlySet<string>
   /** What happened before was read late, not live. */
   liveSince: number
-  /** Since when rows have waited that tell nothing; by `performance.now()`, null: there are none. */
-  untoldSince: number | null
+  /** Rows that were read, tell nothing and are not committed yet; null: there are none. */
+  held: HeldRows | null
   /** What the link said and the loop has not handled yet; ups and downs in turn, added by `addNews`. */
   readonly news: LinkNews[]
+}
+
+/** Few, and for a short time: see `mayBeHeld`. */
+interface HeldRows {
+  readonly rows: readonly PbxRow[]
+  /** How far the record was read with them. */
+  readonly record: string
+  /** By `performance.now()`. */
+  readonly since: number
 }
 
 export async function resume(deps: CaptureDeps): Promise<Capture> {
@@ -98,56 +107,64 @@ export async function resume(deps: CaptureDeps): Promise<Capture> {
     sinceGap: 0,
     suspects: new Set(),
     liveSince: deps.now(),
-    untoldSince: null,
+    held: null,
     news,
   }
 }
 
-/** Rows that tell nothing yet may wait for those that do; they are read again then, which costs 30 µs a row. */
-const mostUntold = 16
-const longestUntoldMs = 500
+/** Rows that tell nothing yet may wait for those that do; they are folded again then, which costs 30 µs a row. */
+const mostHeld = 16
+const longestHeldMs = 500
 
 /**
- * Reads and commits all that is there. `mayWait`: a few rows that no event comes of stay on the PBX's disk for the next
- * reading. Two of five commits were of such rows, and the row behind them, of which an event comes, waited for each.
+ * Reads and commits all that is there. `mayWait`: a few rows that no event comes of are held for the next reading. Two
+ * of five commits were of such rows, and the row behind them, of which an event comes, waited for each.
+ *
+ * They are held, not left on the PBX's disk to be read again: of an attached PBX somebody else rotates the files, and
+ * may cut or compress them in that very moment. Only where we are killed in it too are they gone.
  */
 export async function readAll(capture: Capture, { mayWait = false } = {}): Promise<void> {
   const { deps } = capture
   for (let more = true; more; ) {
-    const { cursor: before } = capture
-    const batch = await deps.record.read(before.record)
+    const { cursor: before, held } = capture
+    const batch = await deps.record.read(held?.record ?? before.record)
     for (const { message, facts } of batch.remarks) deps.log.warn(facts, `capture: ${message}`)
-    const { rows, liveSince } = batch
-    const cursor = { ...before, record: batch.cursor }
+    const { liveSince } = batch
+    const rows = [...(held?.rows ?? []), ...batch.rows]
     if (rows.length > 0 || batch.cursor !== before.record) {
       const folded = foldAll(capture, rows)
-      if (mayWait && tellsNothing(batch, folded) && isFresh(capture)) return
-      await write(capture, folded, { cursor, liveSince })
+      const since = held?.since ?? performance.now()
+      if (mayWait && mayBeHeld(capture, { ...batch, rows }, folded, since)) {
+        capture.held = { rows, record: batch.cursor, since }
+        return
+      }
+      await write(capture, folded, { cursor: { ...before, record: batch.cursor }, liveSince })
     }
-    capture.untoldSince = null
+    capture.held = null
     more = batch.more
   }
   const { bootAt } = capture.calls
   if (bootAt !== null) await commit(capture, { rows: [{ kind: 'boot', at: bootAt }], late: true })
 }
 
-/** False also where something is to be logged, or done next: that is done once. */
-function tellsNothing({ rows, remarks, more }: RecordBatch, folded: FoldedRows): boolean {
+/** Not where something is to be logged, or done next: that is done once. */
+function mayBeHeld(
+  { deps }: Capture,
+  { rows, remarks, more }: RecordBatch,
+  folded: FoldedRows,
+  since: number,
+): boolean {
   return (
+    // Of one that does not keep them, reading on would say that they are safe.
+    deps.record.keepsRows &&
     folded.facts.length === 0 &&
     folded.state.bootAt === null &&
     !folded.passedOver &&
     remarks.length === 0 &&
-    rows.length <= mostUntold &&
-    !more
+    rows.length <= mostHeld &&
+    !more &&
+    performance.now() - since < longestHeldMs
   )
-}
-
-/** Whether what waits is there still, and has not been there for long. */
-function isFresh(capture: Capture): boolean {
-  if (!capture.deps.record.keepsRows) return false
-  capture.untoldSince ??= performance.now()
-  return performance.now() - capture.untoldSince < longestUntoldMs
 }
 
 /** What is to be committed beside what the rows gave. */

@@ -6,8 +6,8 @@
  * What happens when: kill -9 of ours: the cursor is that of the last commit, the rows after it are read again and give
  * the same ids. Disk full, database away: nothing advances, the batch is tried again until it commits. PBX killed: its
  * open calls are closed when it is back and tells when it started. Clock jumps: order comes from the file, not the
- * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last. Rows that tell nothing: committed with the next
- * ones that do, or within about a second.
+ * clock. A flood of rows: one chunk at a time, the next is read after the commit of the last. Rows that tell nothing: held in
+ * memory, and committed with the next ones that do or within 1.5 s; a file that is rotated meanwhile takes none along.
  */
 import { type CaptureDeps, noteAlive, readAll, resume } from '#server/pipeline/capture-batch.ts'
 import { followLink, handleNews, reconcile } from '#server/pipeline/capture-link.ts'
