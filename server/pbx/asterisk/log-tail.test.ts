@@ -307,17 +307,73 @@ describe('followLog', () => {
     expect(openIn(log.folder)).toEqual([])
   })
 
-  test('says that a file was cut, or replaced by one of the same size', async () => {
-    await using log = await logFolder()
-    using followed = follow(log.path)
-    await writeFile(log.path, 'one\ntwo\n')
-    const before = await drainBy(followed.read, null)
-    await followed.read(before.cursor)
-    await truncate(log.path, 0)
-    await appendFile(log.path, 'x\nyyyyyz')
-    const cut = await drainBy(followed.read, before.cursor)
-    expect(cut).toMatchObject({ texts: ['x'], incidents: ['truncated'] })
-  })
+  /** Each leaves another log of the same size, or about it, at the path of one that was read to its end. */
+  const replacements: readonly {
+    readonly how: string
+    readonly replace: (path: string) => Promise<void>
+    readonly texts: readonly string[]
+    readonly incident: LogIncident
+  }[] = [
+    {
+      how: 'cut and written anew, to less',
+      replace: async (path) => {
+        await truncate(path, 0)
+        await appendFile(path, 'x\nyyyyyz')
+      },
+      texts: ['x'],
+      incident: 'truncated',
+    },
+    {
+      how: 'cut and written anew, to more',
+      replace: async (path) => {
+        await truncate(path, 0)
+        await appendFile(path, 'three\nfour\nfive\n')
+      },
+      texts: ['three', 'four', 'five'],
+      incident: 'truncated',
+    },
+    {
+      how: 'cut and written anew, to a row across the cursor',
+      replace: async (path) => await writeFile(path, 'x\nyyyyyyy\n'),
+      texts: ['x', 'yyyyyyy'],
+      incident: 'truncated',
+    },
+    {
+      how: 'replaced by one of the same size, renamed into its place',
+      replace: async (path) => {
+        await writeFile(`${path}~`, 'six\nten\n')
+        await rename(`${path}~`, path)
+      },
+      texts: ['six', 'ten'],
+      incident: 'lost',
+    },
+    {
+      how: 'removed, and made anew with the same size',
+      replace: async (path) => {
+        await rm(path)
+        await writeFile(path, 'six\nten\n')
+      },
+      texts: ['six', 'ten'],
+      incident: 'lost',
+    },
+  ]
+
+  test.each(replacements)(
+    'a file that was $how is read from its start, and that is said',
+    async ({ replace, texts, incident }) => {
+      await using log = await logFolder()
+      using followed = follow(log.path)
+      await writeFile(log.path, 'one\ntwo\n')
+      const before = await drainBy(followed.read, null)
+      await followed.read(before.cursor)
+      expect(openIn(log.folder)).toEqual(['cel.csv'])
+      await replace(log.path)
+      expect(await drainBy(followed.read, before.cursor)).toMatchObject({
+        texts,
+        incidents: [incident],
+      })
+    },
+  )
 
   test('a backlog is read as readLog does, to its end', async () => {
     await using log = await logFolder()
