@@ -7,7 +7,8 @@
  * Everything out of the ordinary goes to `readLog`: another file at the path, one that was cut, a backlog, a file
  * system of the network, which may hang and must not take the event loop with it.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, statfsSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import {
   cutRecords,
   inodeOf,
@@ -33,9 +34,24 @@ const localFileSystems = new Set([
   0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0x01021994, 0x794c7630,
 ])
 
-export function followLog(path: string, options: ReadLogOptions = {}): FollowedLog {
+/** `fileSystemOf`: the `f_type` of what a path is on, in its own time; asked once, when there is a file. */
+export function followLog(
+  path: string,
+  options: ReadLogOptions = {},
+  fileSystemOf = async (of: string): Promise<number> => (await statfs(of)).type,
+): FollowedLog {
   let open: { readonly fd: number; readonly inode: string } | null = null
+  /** Null: nobody knows, there was no file yet. */
   let local: boolean | null = null
+
+  /** Not before there is a file: what is mounted may come after us, and its folder is on a disk of this machine. */
+  async function findOut(): Promise<void> {
+    try {
+      local = localFileSystems.has(await fileSystemOf(path))
+    } catch {
+      // It is gone again; the next reading of one that is there asks.
+    }
+  }
 
   function close(): void {
     if (open !== null) closeSync(open.fd)
@@ -61,7 +77,6 @@ export function followLog(path: string, options: ReadLogOptions = {}): FollowedL
   return {
     close,
     async read(cursor) {
-      local ??= isLocal(path)
       if (local === true && cursor !== null) {
         try {
           const found = readTail(cursor)
@@ -71,7 +86,10 @@ export function followLog(path: string, options: ReadLogOptions = {}): FollowedL
         }
       }
       close()
-      return await readLog(path, cursor, options)
+      const batch = await readLog(path, cursor, options)
+      // Where there is no file it is the cursor given.
+      if (local === null && batch.cursor !== cursor) await findOut()
+      return batch
     },
   }
 }
@@ -83,13 +101,4 @@ function openFile(path: string): { readonly fd: number; readonly inode: string }
   if (found.isFile()) return { fd, inode: inodeOf(found) }
   closeSync(fd)
   return null
-}
-
-/** Null: there is no file yet. */
-function isLocal(path: string): boolean | null {
-  try {
-    return localFileSystems.has(statfsSync(path).type)
-  } catch {
-    return null
-  }
 }

@@ -375,6 +375,56 @@ describe('followLog', () => {
     },
   )
 
+  test('what a log is on is asked once there is one, and not again', async () => {
+    await using log = await logFolder()
+    const asked: string[] = []
+    const ext4 = async (path: string) => {
+      asked.push(path)
+      return 0xef53
+    }
+    const followed = followLog(log.path, { quoted: true }, ext4)
+    using _ = { [Symbol.dispose]: followed.close }
+    const absent = await drainBy(followed.read, null)
+    await followed.read({ inode: '12', offset: 34 })
+    expect(asked).toEqual([])
+    await writeFile(log.path, 'one\n')
+    const { cursor } = await drainBy(followed.read, absent.cursor)
+    await followed.read(cursor)
+    await followed.read(cursor)
+    expect(asked).toEqual([log.path])
+    expect(openIn(log.folder)).toEqual(['cel.csv'])
+  })
+
+  test('a log on a file system of the network is read in the thread pool, and never kept open', async () => {
+    await using log = await logFolder()
+    const nfs = async () => 0x6969
+    const followed = followLog(log.path, { quoted: true }, nfs)
+    await writeFile(log.path, 'one\n')
+    const first = await drainBy(followed.read, null)
+    await appendFile(log.path, 'two\n')
+    const second = await drainBy(followed.read, first.cursor)
+    expect([...first.texts, ...second.texts]).toEqual(['one', 'two'])
+    await rename(log.path, `${log.path}.1`)
+    await writeFile(log.path, 'three\n')
+    expect(await drainBy(followed.read, second.cursor)).toMatchObject({
+      texts: ['three'],
+      incidents: [],
+    })
+    expect(openIn(log.folder)).toEqual([])
+  })
+
+  test('a file system that does not say what it is holds up its own log alone', async () => {
+    await using log = await logFolder()
+    const hung = Promise.withResolvers<number>()
+    const followed = followLog(log.path, { quoted: true }, () => hung.promise)
+    await writeFile(log.path, 'one\n')
+    const reading = followed.read(null)
+    // The event loop goes on: another log is read meanwhile.
+    expect((await followLog(log.path).read(null)).records).toHaveLength(1)
+    hung.resolve(0x6969)
+    expect((await reading).records).toHaveLength(1)
+  })
+
   test('a backlog is read as readLog does, to its end', async () => {
     await using log = await logFolder()
     using followed = follow(log.path)
