@@ -1,15 +1,10 @@
 /**
  * The pages of docs/ that are made from code. `npm run docs` writes them, and a test fails when one is stale.
  */
-import { type EventType, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
-import { listEventFields } from '#contracts/events/fields.ts'
 import { fieldErrors, problems } from '#contracts/problem.ts'
 import { settings } from '#server/config.ts'
-
-const madeFrom = (source: string) => `<!-- Made from ${source} by \`npm run docs\`. -->\n`
-
-const row = (...cells: readonly string[]) =>
-  `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+import { eventPages } from './event-pages.ts'
+import { madeFrom } from './markdown.ts'
 
 function configurationPage(): string {
   const entries = Object.values(settings).map(({ env, schema, description, ...rest }) => {
@@ -66,47 +61,9 @@ function problemsPage(): string {
   ].join('\n')
 }
 
-/** The shorter way to say which events have a field: those that do, or those that do not. */
-function whereText(triggers: readonly EventType[]): string {
-  const others = eventTypes.filter((type) => !triggers.includes(type))
-  const names = (types: readonly EventType[]) => types.map((type) => `\`${type}\``).join(', ')
-  if (others.length === 0) return 'all'
-  return others.length < triggers.length ? `all but ${names(others)}` : names(triggers)
-}
-
-function eventsPage(): string {
-  const types = eventTypes.map((type) => {
-    const { label, description, scope, seedTriggers, phoneCloudType } = eventCatalogue[type]
-    const also = [...seedTriggers, ...(phoneCloudType === null ? [] : [`\`${phoneCloudType}\``])]
-    return row(`\`${type}\``, label, scope, description, also.join(', '))
-  })
-  const fields = listEventFields().map((field) => {
-    const unit = field.unit === null ? '' : ` (${field.unit})`
-    const type = `${field.type}${unit}${field.nullable ? ', or null' : ''}`
-    const where = whereText(field.triggers)
-    return row(`\`${field.path}\``, field.label, type, field.description, where)
-  })
-  return [
-    madeFrom('contracts/events/'),
-    '# Events\n',
-    'Every type of event, as a webhook can have it for a trigger. `GET /api/v1/event-types` gives the same with JSON',
-    'Schema.\n',
-    '| type | name | webhooks of | meaning | also called |',
-    '| ---- | ---- | ----------- | ------- | ----------- |',
-    ...types,
-    '',
-    '# Fields\n',
-    'Where a field stands in the native event, and which events have it. `[]` marks the entries of a list.\n',
-    '| field | name | type | meaning | in |',
-    '| ----- | ---- | ---- | ------- | -- |',
-    ...fields,
-    '',
-  ].join('\n')
-}
-
 /** Path below the project folder → text. */
 export const docsPages: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'docs/reference/problems.md': problemsPage,
-  'docs/reference/events.md': eventsPage,
+  ...eventPages,
 }

@@ -1,56 +1,13 @@
 /** The OpenAPI 3.1 document, made from the route table and the event catalogue. Pure. */
 import { z } from 'zod'
 import { api, type RouteName } from '#contracts/api.ts'
-import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { exportColumns, formatTypes } from '#contracts/export.ts'
 import { Problem, type ProblemCode, problems } from '#contracts/problem.ts'
 import type { Route } from '#contracts/route.ts'
-
-type Json = Record<string, unknown>
-type Components = Record<string, Json>
+import { eventWebhooks } from '#server/http/event-webhooks.ts'
+import { addEvents, type Components, type Json, schemaOf } from '#server/http/schemas.ts'
 
 const given = (schema: z.ZodType) => !(schema instanceof z.ZodUndefined)
-
-/** JSON Schema as people read it: without the bounds of safe integers, which say nothing about the field. */
-export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
-  return z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    override: ({ jsonSchema }) => {
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
-      // A reply may gain fields; a client that refuses them would break with every release.
-      if (io === 'output' && jsonSchema.additionalProperties === false) {
-        delete jsonSchema.additionalProperties
-      }
-    },
-  }) as Json
-}
-
-/**
- * The schema with its named parts moved to `components`. What a caller may leave out differs from what a reply
- * always has, so a name on the way in gets `Input` appended, unless it can only be one (`…Draft`, `…Change`).
- */
-function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Components): Json {
-  const nameOf = (name: string) =>
-    io === 'input' && !/(Draft|Change)$/.test(name) ? `${name}Input` : name
-  const moved = (part: unknown): unknown => {
-    if (Array.isArray(part)) return part.map(moved)
-    if (typeof part !== 'object' || part === null) return part
-    return Object.fromEntries(
-      Object.entries(part).map(([key, value]) =>
-        key === '$ref' && typeof value === 'string'
-          ? [key, `#/components/schemas/${nameOf(value.replace('#/$defs/', ''))}`]
-          : [key, moved(value)],
-      ),
-    )
-  }
-  const { $schema: _, $defs, ...body } = jsonSchemaOf(schema, io)
-  for (const [name, part] of Object.entries(($defs ?? {}) as Json)) {
-    components[nameOf(name)] = moved(part) as Json
-  }
-  return moved(body) as Json
-}
 
 function parametersOf(route: Route, components: Components): readonly Json[] {
   const from = (schema: z.ZodType, place: 'path' | 'query') => {
@@ -151,21 +108,6 @@ function operationOf(name: RouteName, route: Route, components: Components): Jso
   }
 }
 
-/** The shape of each event under its own name, `call.inbound.received` as `CallInboundReceived`. */
-function addEvents(components: Components): void {
-  const mapping: Record<string, string> = {}
-  for (const type of eventTypes) {
-    const name = type.replace(/(?:^|[._])(\w)/g, (_, letter: string) => letter.toUpperCase())
-    components[name] = schemaOf(eventCatalogue[type].schema, 'output', components)
-    mapping[type] = `#/components/schemas/${name}`
-  }
-  components.Event = {
-    description: 'An event in the native form.',
-    oneOf: Object.values(mapping).map(($ref) => ({ $ref })),
-    discriminator: { propertyName: 'type', mapping },
-  }
-}
-
 /** The whole document, as `/api/openapi.json` serves it. `version` is Offhook's. */
 export function openApiDocument(version: string): Json {
   const components: Components = {}
@@ -188,6 +130,7 @@ export function openApiDocument(version: string): Json {
     },
     servers: [{ url: '/' }],
     paths,
+    webhooks: eventWebhooks(),
     components: {
       schemas: components,
       securitySchemes: {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { asyncApiDocument } from '#server/http/asyncapi.ts'
 import { createExports } from '#server/http/export.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
@@ -63,9 +64,15 @@ export function serveApi(deps: RouteDeps, log: Logger): FastifyInstance {
   serveEvents(serving, deps)
   serveEventTypes(serving)
   serveHealth(serving, deps)
-  const openApi = JSON.stringify(openApiDocument(deps.version))
-  app.get('/api/openapi.json', async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(openApi),
-  )
+  const documents = {
+    '/api/openapi.json': openApiDocument(deps.version),
+    '/api/asyncapi.json': asyncApiDocument(deps.version),
+  }
+  for (const [path, document] of Object.entries(documents)) {
+    const text = JSON.stringify(document)
+    app.get(path, async (_request, reply) =>
+      reply.type('application/json; charset=utf-8').send(text),
+    )
+  }
   return app
 }

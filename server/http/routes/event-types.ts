@@ -3,7 +3,7 @@ import type { EventTypeInfo } from '#contracts/event-type.ts'
 import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { listEventFields } from '#contracts/events/fields.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
-import { jsonSchemaOf } from '#server/http/openapi.ts'
+import { jsonSchemaOf } from '#server/http/schemas.ts'
 import { type Serving, serve } from '#server/http/serve.ts'
 
 /** The catalogue as the API shows it; it cannot change while the program runs. */
