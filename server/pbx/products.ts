@@ -34,6 +34,11 @@ export interface PbxProducts {
     serviceUuid: string,
     connection: PbxConnection,
   ) => Promise<AttachedPbx | ManageablePbx>
+  /**
+   * Whether this process can read the record of the PBX. A managed one lives where it runs first, an agent ships its own
+   * to wherever it is captured; of an attached one the files may be on another machine. Takes as long as its disk.
+   */
+  readonly isWithinReach: (connection: PbxConnection) => Promise<boolean>
   /** The service is about to be deleted: its PBX goes with it, also if we are killed in between. */
   readonly condemn: (serviceUuid: string) => Promise<void>
   /**
@@ -43,23 +48,6 @@ export interface PbxProducts {
   readonly discard: (serviceUuid: string, stopped: Promise<void>) => Promise<void>
   /** Finishes the removals that a crash cut off. `living`: every service that there is. */
   readonly finishDiscards: (living: ReadonlySet<string>) => Promise<void>
-}
-
-/**
- * Whether this process can read the record of the PBX. A managed one lives where it runs first, an agent ships its own to
- * wherever it is captured; of an attached one the files may be on another machine.
- */
-export async function isWithinReach(connection: PbxConnection): Promise<boolean> {
-  switch (connection.kind) {
-    case 'asterisk_managed':
-    case 'asterisk_agent':
-      return true
-    case 'asterisk_attached':
-      return await access(connection.cel_path, constants.R_OK).then(
-        () => true,
-        () => false,
-      )
-  }
 }
 
 /**
@@ -93,9 +81,23 @@ export function pbxProducts(options: ProductsOptions): PbxProducts {
           return agents.open(serviceUuid, connection.trunks)
       }
     },
+    isWithinReach,
     condemn: async (serviceUuid) => await condemnInstance(join(folder, serviceUuid)),
     discard: async (serviceUuid, stopped) =>
       await discardInstance(join(folder, serviceUuid), stopped),
     finishDiscards: async (living) => await finishDiscards(folder, living),
+  }
+}
+
+async function isWithinReach(connection: PbxConnection): Promise<boolean> {
+  switch (connection.kind) {
+    case 'asterisk_managed':
+    case 'asterisk_agent':
+      return true
+    case 'asterisk_attached':
+      return await access(connection.cel_path, constants.R_OK).then(
+        () => true,
+        () => false,
+      )
   }
 }

@@ -11,6 +11,7 @@
  */
 import { type CaptureDeps, noteAlive, readAll, resume } from '#server/pipeline/capture-batch.ts'
 import { followLink, handleNews, reconcile } from '#server/pipeline/capture-link.ts'
+import { countReads } from '#server/pipeline/counted-reads.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { pause } from '#server/pipeline/pause.ts'
 
@@ -22,8 +23,16 @@ const retryMs = { first: 250, longest: 30_000 }
 /** Rows that waited this long for a commit were read late, not live. */
 const lateAfterMs = 5_000
 
-/** Runs until the signal aborts; returns after the batch under way is committed. */
+/** Runs until the signal aborts; returns after the batch under way is committed, or when its read does not end. */
 export async function runCapture(deps: CaptureDeps, signal: AbortSignal): Promise<void> {
+  const { record, stuck } = countReads(deps.record)
+  const ended = new AbortController()
+  const followed = follow({ ...deps, record }, signal).finally(() => ended.abort())
+  const left = await Promise.race([followed, stuck(signal, ended.signal)])
+  if (left === true) deps.log.warn({}, 'capture: a read does not end, it is left behind')
+}
+
+async function follow(deps: CaptureDeps, signal: AbortSignal): Promise<void> {
   const capture = await retried(deps, signal, () => resume(deps))
   if (capture === null) return
   const doorbell = createDoorbell()

@@ -5,7 +5,6 @@
 import { PbxDocument } from '#contracts/pbx.ts'
 import { directoryOf } from '#server/domain/events/directory.ts'
 import type { AttachedPbx } from '#server/pbx/pbx.ts'
-import { isWithinReach } from '#server/pbx/products.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { runManaged } from '#server/pipeline/managed-service.ts'
 import { pause } from '#server/pipeline/pause.ts'
@@ -104,7 +103,7 @@ async function watchRecord(running: Running, signal: AbortSignal): Promise<void>
 
 async function lookAtRecord(running: Running): Promise<void> {
   const { deps, inside } = running
-  const within = await isWithinReach(inside.connection)
+  const within = await deps.products.isWithinReach(inside.connection)
   const because = within ? null : 'Its CEL file is not there, or may not be read.'
   running.state = withPbx(running.state, within ? 'up' : 'down', deps.now(), because)
 }

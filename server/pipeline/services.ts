@@ -14,11 +14,11 @@
  * the loss and the finding out nothing of it can be committed: see `ownerships.ts`.
  */
 import type { Service } from '#contracts/service.ts'
-import { isWithinReach } from '#server/pbx/products.ts'
 import { pause } from '#server/pipeline/pause.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import type { ServiceRunnerDeps } from '#server/pipeline/running-service.ts'
 import { type ServiceRunner, startService } from '#server/pipeline/service-runner.ts'
+import { patientLook } from '#server/pipeline/within-reach.ts'
 import {
   type Fence,
   giveUpOwnership,
@@ -67,7 +67,9 @@ interface Services {
 }
 
 /** Starts every service that is free; returns when each PBX came up or was found not to. */
-export async function openServices(deps: ServicesDeps): Promise<RunningServices> {
+export async function openServices(given: ServicesDeps): Promise<RunningServices> {
+  const isWithinReach = patientLook(given.products.isWithinReach)
+  const deps: ServicesDeps = { ...given, products: { ...given.products, isWithinReach } }
   const services: Services = { deps, running: new Map(), passedOver: new Map() }
   const stop = new AbortController()
   let turn: Promise<void> = Promise.resolve()
@@ -130,7 +132,7 @@ async function take(
   updatedAt: number,
 ): Promise<Owned | null> {
   const { connection, service } = inside
-  const unread = !(await isWithinReach(connection))
+  const unread = !(await deps.products.isWithinReach(connection))
   // Alone we are the one to wait for a file that is not there yet, until another comes that has it.
   if (deps.others() > 0 && unread) return null
   const fence = await takeOwnership(deps.store, service.uuid, homeOf(deps, connection), unread)
@@ -201,18 +203,31 @@ async function oversee(services: Services): Promise<void> {
   const { deps, running } = services
   const rows = await listOwnedServices(deps.store)
   const there = new Set(rows.map((row) => row.serviceUuid))
-  for (const uuid of running.keys()) if (!there.has(uuid)) await discard(services, uuid)
-  const toFollow: OwnedService[] = []
-  for (const row of rows) if (await concernsUs(services, row)) toFollow.push(row)
+  const gone = [...running.keys()].filter((uuid) => !there.has(uuid))
+  await sideBySide(gone, async (uuid) => await discard(services, uuid))
+  const concern = await sideBySide(rows, async (row) => await concernsUs(services, row))
+  const toFollow = rows.filter((_row, i) => concern[i])
   const inside = await insideOf(services, toFollow)
   services.passedOver.clear()
-  for (const row of toFollow) {
+  await sideBySide(toFollow, async (row) => {
     const one = inside.get(row.serviceUuid)
-    if (one === undefined) continue
+    if (one === undefined) return
     await followOne(services, one, row)
-    if (running.has(row.serviceUuid)) continue
+    if (running.has(row.serviceUuid)) return
     services.passedOver.set(row.serviceUuid, { inside: one, updatedAt: row.updatedAt })
-  }
+  })
+}
+
+/** One that waits for its disk, or fails, keeps no other waiting. Returns when all have ended; throws what one threw. */
+async function sideBySide<T, R>(
+  all: readonly T[],
+  work: (one: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const ended = await Promise.allSettled(all.map(work))
+  return ended.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
 }
 
 /** Of those that were passed over and are unchanged since, what was read then. */
@@ -246,7 +261,7 @@ async function keep(services: Services, owned: Owned, row: OwnedService): Promis
   const { deps } = services
   const { fence } = owned
   const { connection } = owned.inside
-  const unread = !(await isWithinReach(connection))
+  const unread = !(await deps.products.isWithinReach(connection))
   if (row.node === fence.node && row.epoch === fence.epoch) {
     if (row.unread !== unread) await noteUnread(deps.store, row.serviceUuid, fence, unread)
     return true

@@ -103,20 +103,29 @@ export async function endOfLog(path: string): Promise<LogCursor | null> {
 }
 
 /**
- * Rings when the log may have grown. A doorbell only: notifications get lost, and some file systems send none, so
- * whoever listens reads by a timer too. Ends with the signal; a folder that cannot be watched is no error.
+ * Rings when the log may have grown, and when watching has begun. A doorbell only: notifications get lost, and some file
+ * systems send none, so whoever listens reads by a timer too. Ends with the signal; a folder that cannot be watched is
+ * no error.
  */
 export function watchLog(path: string, onChange: () => void, signal: AbortSignal): void {
-  if (signal.aborted) return
+  const folder = dirname(path)
   const name = basename(path)
-  try {
-    const watcher = watch(dirname(path), { signal, persistent: false }, (_event, changed) => {
-      if (changed === null || changed === name) onChange()
-    })
-    watcher.on('error', () => watcher.close())
-  } catch {
-    // no such folder yet, or no watches left
-  }
+  // To watch is not asynchronous: a folder that hangs is to be met in the thread pool.
+  void stat(folder).then(
+    () => {
+      if (signal.aborted) return
+      try {
+        const watcher = watch(folder, { signal, persistent: false }, (_event, changed) => {
+          if (changed === null || changed === name) onChange()
+        })
+        watcher.on('error', () => watcher.close())
+        onChange()
+      } catch {
+        // gone by now, or no watches left
+      }
+    },
+    () => undefined, // no such folder yet
+  )
 }
 
 export interface LogFile {
