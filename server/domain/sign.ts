@@ -14,6 +14,7 @@ import {
   timingSafeEqual,
   verify as verifyBytes,
 } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 
 export interface SignedContent {
   /** The event's id: the same on every try, so that receivers can deduplicate by it. */
@@ -122,14 +123,12 @@ function hmac(signed: Buffer, secret: string): Buffer {
 }
 
 /** Node makes a key of bytes anew for every HMAC: 17 µs for what takes 4 with a key that is there (measured). */
-const hmacKeys = new Map<string, KeyObject>()
-const hmacKeysKept = 10_000
+const hmacKeys = new LRUCache<string, KeyObject>({ max: 10_000 })
 
 function hmacKey(secret: string): KeyObject {
   const known = hmacKeys.get(secret)
   if (known !== undefined) return known
   const key = createSecretKey(keyBytes(secret, 'whsec_'))
-  if (hmacKeys.size >= hmacKeysKept) hmacKeys.clear()
   hmacKeys.set(secret, key)
   return key
 }

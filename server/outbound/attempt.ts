@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import { type AddressPolicy, internetOnly } from '#server/domain/address-policy.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { targetOf } from '#server/domain/receiver-target.ts'
@@ -123,15 +124,13 @@ interface Address {
 }
 
 /** To parse a URL takes 2 µs, and webhooks have the same one for every request. */
-const addresses = new Map<string, Address>()
-const addressesKept = 1_000
+const addresses = new LRUCache<string, Address>({ max: 10_000 })
 
 function addressOf(text: string): Address {
   const known = addresses.get(text)
   if (known !== undefined) return known
   const { origin, host, pathname, search } = new URL(text)
   const address = { origin, host, path: pathname + search }
-  if (addresses.size >= addressesKept) addresses.clear()
   addresses.set(text, address)
   return address
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { plainRequest } from '#contracts/webhook/request.ts'
 import { prepareRequests, type Renderer } from '#server/domain/render/render.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
@@ -14,9 +15,8 @@ export interface Renderers {
 }
 
 export function createRenderers(store: Store, version: string): Renderers {
-  const known = new Map<string, Renderer>()
+  const known = new LRUCache<string, Renderer>({ max: renderersKept })
   const keep = (key: string, renderer: Renderer) => {
-    if (known.size >= renderersKept) known.clear()
     known.set(key, renderer)
     return renderer
   }

@@ -1,4 +1,5 @@
 /** One request of an event to a webhook as its settings want it: rendered, signed, sent. Deliveries and tests share it. */
+import { LRUCache } from 'lru-cache'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { redactHeaders } from '#server/domain/redact.ts'
 import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
@@ -24,15 +25,18 @@ export interface Sending {
   readonly renderers: Renderers
   readonly identities: TlsIdentities
   /** Signing secrets in the clear, by their sealed text. */
-  readonly secrets: Map<string, readonly string[]>
+  readonly secrets: LRUCache<string, readonly string[]>
 }
+
+/** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
+const secretsKept = 10_000
 
 export function createSending({ store, sender, version }: SendDeps): Sending {
   return {
     deps: { store, sender, version },
     renderers: createRenderers(store, version),
     identities: createTlsIdentities(store),
-    secrets: new Map(),
+    secrets: new LRUCache({ max: secretsKept }),
   }
 }
 
@@ -103,9 +107,6 @@ function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
     : { ...outcome, responseHeaders: redactHeaders(responseHeaders) }
 }
 
-/** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
-const secretsKept = 10_000
-
 function signingSecrets(
   { deps, secrets }: Sending,
   { id, sealedSecrets }: ClaimedWebhook,
@@ -113,7 +114,6 @@ function signingSecrets(
   const known = secrets.get(sealedSecrets)
   if (known !== undefined) return known
   const opened = readSigningSecrets(deps.store, id, sealedSecrets)
-  if (secrets.size >= secretsKept) secrets.clear()
   secrets.set(sealedSecrets, opened)
   return opened
 }

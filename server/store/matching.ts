@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { DeliveryOrder } from '#contracts/webhook/webhook.ts'
 import { type MatchedEvent, type MatchingWebhook, match } from '#server/domain/match.ts'
@@ -15,6 +16,8 @@ export interface StoredMatching extends MatchingWebhook {
 
 export interface AccountMatching {
   readonly version: number
+  /** Webhooks and services together. */
+  readonly rows: number
   /** The Applications switch of each service, by UUID. */
   readonly services: ReadonlyMap<string, boolean>
   readonly byTrigger: ReadonlyMap<EventType, readonly StoredMatching[]>
@@ -25,14 +28,15 @@ export interface AccountMatching {
  * that accepts events, so that a stale copy is never used, also when another process made the change.
  */
 export interface MatchingCache {
-  readonly accounts: Map<string, AccountMatching>
+  readonly accounts: LRUCache<string, AccountMatching>
 }
 
-/** The webhooks of an account take some hundred bytes each; those of accounts at rest need not stay. */
-const accountLimit = 1_000
+/** Webhooks and services take some hundred bytes each; those of accounts at rest need not stay. */
+const rowsKept = 50_000
 
 export function createMatchingCache(): MatchingCache {
-  return { accounts: new Map() }
+  const sizeCalculation = ({ rows }: AccountMatching) => rows + 1
+  return { accounts: new LRUCache({ maxSize: rowsKept, sizeCalculation }) }
 }
 
 /** What the account's events are matched against, as of this transaction. Null: there is no such account. */
@@ -50,12 +54,7 @@ export async function matchingOf(
   const known = cache.accounts.get(accountId)
   if (known?.version === account.matching_version) return known
   const fresh = await readMatching(db, accountId, account.matching_version)
-  cache.accounts.delete(accountId)
   cache.accounts.set(accountId, fresh)
-  if (cache.accounts.size > accountLimit) {
-    const [oldest] = cache.accounts.keys()
-    if (oldest !== undefined) cache.accounts.delete(oldest)
-  }
   return fresh
 }
 
@@ -115,6 +114,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
   }
   return {
     version,
+    rows: webhooks.length + services.length,
     services: new Map(services.map((s) => [s.uuid, s.applications_enabled === 1])),
     byTrigger,
   }

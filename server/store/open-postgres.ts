@@ -16,6 +16,7 @@ import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
 import { migrate } from '#server/store/migrate.ts'
 import { holderId, newNodeId } from '#server/store/new-id.ts'
+import { createPace } from '#server/store/pace.ts'
 import { kyselyOn } from '#server/store/postgres-pool.ts'
 import { openProcedures } from '#server/store/postgres-procedures.ts'
 import type {
@@ -80,7 +81,7 @@ export async function openPostgres(url: string): Promise<OpenDatabase> {
     batch: runTogether,
     matching: createMatchingCache(),
     days: new Set(),
-    pace: new Map(),
+    pace: createPace(),
   }
   return {
     node,

@@ -4,6 +4,7 @@ import { sqliteFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
 import { holderId } from '#server/store/new-id.ts'
+import { createPace } from '#server/store/pace.ts'
 import {
   forget,
   type ProcedureContext,
@@ -61,7 +62,7 @@ export function serveProcedures(
     batch,
     matching: createMatchingCache(),
     days: new Set(),
-    pace: new Map(),
+    pace: createPace(),
   }
 
   return async ({ call, durability, request }: CallRequest): Promise<unknown> => {

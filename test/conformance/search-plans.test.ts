@@ -14,6 +14,7 @@ import { claimInto } from '#server/store/claim.ts'
 import { type DeliveryFilter, listDeliveries } from '#server/store/delivery-search.ts'
 import { type EventFilter, listEvents } from '#server/store/events.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
+import { createPace } from '#server/store/pace.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import {
@@ -196,10 +197,12 @@ describe('the claim', () => {
     await accept(store, tenant, [callEvent(tenant, `${ahead} ${order}`)])
     const { facts, node, holder } = store
     const matching = createMatchingCache()
+    const pace = createPace()
+    pace.set(webhook.id, { ms: 10, successes: 1_000 })
     const context: ProcedureContext = {
       ...{ facts, node, holder, batch, matching },
       days: new Set(),
-      pace: new Map([[webhook.id, { ms: 10, successes: 1_000 }]]),
+      pace,
     }
     const request = { now: 2_000, limit: 100, troubledLimit: 100, ahead }
     let leased = 0
