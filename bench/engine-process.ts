@@ -72,7 +72,7 @@ export interface Offered {
 
 /** As many calls (60 events) as capture commits at once when it is busy. */
 const busyCalls = 12
-const maxInFlight = 256
+const maxInFlight = 384
 
 let store: Store | null = null
 let node: RunningNode | null = null

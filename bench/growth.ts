@@ -69,7 +69,7 @@ async function manyWebhooks({ quick, tell }: BenchOptions) {
   const webhooks = (count: number, settings: { concurrency?: number }) =>
     Array.from({ length: count }, (_, i) => ({ url: `${urls[i % origins]}/ok`, settings }))
   await small.call('open', folder.database('small'))
-  // As many requests at a time as the many have, which share the engine's 256.
+  // As many requests at a time as the many have, which share the engine's 256 (two thirds of its slots).
   await small.call('create', { webhooks: webhooks(10, { concurrency: 25 }), perAccount: 10 })
   const began = nowMs()
   await large.call('open', folder.database('large'))

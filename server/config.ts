@@ -171,9 +171,9 @@ export const settings = {
   }),
   maxInFlight: setting({
     env: 'OFFHOOK_MAX_IN_FLIGHT',
-    schema: wholeNumber(1, 10_000).default(256),
+    schema: wholeNumber(1, 10_000).default(384),
     description:
-      'Requests to all receivers together that may be under way at the same time. Receivers that fail or take more than a second share half of it. When many turn slow at once and hold more, the others may have half as many on top.',
+      'Requests to all receivers together that may be under way at the same time. Receivers that fail or take more than a second share a third of it. Another third is kept back for the others, for when many turn slow at once and hold all the rest.',
   }),
   stopSeconds: setting({
     env: 'OFFHOOK_STOP_SECONDS',

@@ -12,7 +12,7 @@
  * What happens when: kill -9: the leases are returned at the next start, and the same `webhook-id` goes out again.
  * Disk full, database away: outcomes wait and are written when it takes them; until then no further request begins,
  * since what cannot be written down goes out again after a kill. A slow receiver: takes the slots of its own lane only.
- * Many failing or slow receivers: share half of all slots, so that the others have the other (`slots.ts`). A webhook that
+ * Many failing or slow receivers: share a third of all slots, and another is kept back for the others (`slots.ts`). A webhook that
  * is disabled, changed or deleted: what is ahead of its slots goes back before (`setAside`); by another process: it goes
  * out within two seconds, or back. Clock set back or ahead: see
  * `steady-clock.ts`, and over a restart `store/last-time.ts`.
@@ -30,6 +30,7 @@ import {
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { createLine } from '#server/pipeline/line.ts'
 import { createSending } from '#server/pipeline/send.ts'
+import { sharesOf } from '#server/pipeline/slots.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
 import { claimDue } from '#server/store/claim.ts'
 import type { Courier } from '#server/store/courier.ts'
@@ -141,7 +142,7 @@ async function claimMore(deliverer: Deliverer): Promise<void> {
   const { leases, nextDue } = await claimDue(deps.store, {
     now: now(),
     limit: Math.min(limit, claimAtOnce),
-    troubledLimit: Math.max(0, Math.ceil(deps.maxInFlight / 2) - troubled),
+    troubledLimit: Math.max(0, sharesOf(deps.maxInFlight).trouble - troubled),
     ahead,
   })
   if (nextDue !== null) {

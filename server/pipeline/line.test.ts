@@ -36,10 +36,10 @@ function lease(
   }
 }
 
-test('a lane has no more under way than its concurrency, all together no more than there are slots', () => {
+test('a lane has no more under way than its concurrency, quick ones together no more than two thirds of the slots', () => {
   const sent: Lease[] = []
   const line = createLine(
-    () => 3,
+    () => 4,
     (one) => sent.push(one),
     () => 0,
   )
@@ -112,10 +112,10 @@ test('nothing is sent without slots, and all that can go when there are some aga
   expect(sent).toEqual([a1, a2])
 })
 
-test('lanes in trouble have half of the slots, and the rest of it when one of them ends', () => {
+test('lanes in trouble have a third of the slots, and the rest of it when one of them ends', () => {
   const sent: Lease[] = []
   const line = createLine(
-    () => 4,
+    () => 6,
     (one) => sent.push(one),
     () => 0,
   )
@@ -130,11 +130,11 @@ test('lanes in trouble have half of the slots, and the rest of it when one of th
   expect(new Set(sent)).toEqual(new Set([...bad, ...good]))
 })
 
-test('lanes that turn slow with all slots in hand do not keep the others from half as many', () => {
+test('lanes that turn slow with all slots in hand do not keep the others from those that were kept back', () => {
   const sent: Lease[] = []
   let now = 0
   const line = createLine(
-    () => 4,
+    () => 6,
     (one) => sent.push(one),
     () => now,
   )
@@ -157,7 +157,7 @@ test('in any mix everything goes once, in the order of its call', () => {
     fc.record({ webhook: fc.nat(2), call: fc.option(fc.nat(2)), ends: fc.nat(3), ms: fc.nat(800) }),
   )
   fc.assert(
-    fc.property(steps, fc.integer({ min: 1, max: 4 }), (mix, slots) => {
+    fc.property(steps, fc.integer({ min: 1, max: 6 }), (mix, slots) => {
       const under: Lease[] = []
       let now = 0
       const sent: Lease[] = []
@@ -177,10 +177,9 @@ test('in any mix everything goes once, in the order of its call', () => {
         added.push(one)
         line.add([one], 0)
         for (let i = 0; i < ends && under.length > 0; i += 1) line.ended(under.shift() as Lease)
-        const half = Math.floor(slots / 2)
-        expect(under.length).toBeLessThanOrEqual(slots + half)
+        expect(under.length).toBeLessThanOrEqual(slots)
         const troubled = under.filter((u) => u.webhook.troubled)
-        expect(troubled.length).toBeLessThanOrEqual(Math.max(half, 1))
+        expect(troubled.length).toBeLessThanOrEqual(Math.max(1, Math.round(slots / 3)))
         const calls = under.flatMap((u) => (u.call === null ? [] : [u.call]))
         expect(new Set(calls).size).toBe(calls.length)
       }

@@ -1,7 +1,8 @@
 /**
- * Who may have a request under way. Of all slots at most half belong to webhooks in trouble: failing, slow, or with a
- * request out for so long that it must be called slow. Where many turn slow at once and hold the slots before anybody can
- * know it, quick ones have half as many on top: they never wait for a slot that a slow one has.
+ * Who may have a request under way. Of all slots a third is kept back, a third at most belongs to webhooks in trouble:
+ * failing, slow, or with a request out for so long that it must be called slow. Where many turn slow at once and hold
+ * the slots before anybody can know it, quick ones have those that were kept back: they never wait for a slot that a slow
+ * one has. One slot alone cannot be shared.
  */
 import type { Lease } from '#server/store/claim.ts'
 
@@ -9,10 +10,16 @@ export interface Slots {
   /** `wait`: not before one in trouble ends; `full`: nor may any other. */
   readonly ask: (lease: Lease) => 'go' | 'wait' | 'full'
   readonly begin: (lease: Lease) => void
-  /** True: a slot of the half for those in trouble is free. */
+  /** True: a slot of the share of those in trouble is free. */
   readonly end: (lease: Lease) => boolean
   /** Looks at the time; to be called before asking. */
   readonly noticeLate: () => void
+}
+
+/** How many slots are kept back, and how many webhooks in trouble may have, of so many. */
+export function sharesOf(slots: number): { readonly back: number; readonly trouble: number } {
+  const back = slots > 1 ? Math.round(slots / 3) : 0
+  return { back, trouble: Math.max(back, 1) }
 }
 
 /** As long as a request may be out before it is slow. */
@@ -38,12 +45,13 @@ export function createSlots(slots: () => number, now: () => number): Slots {
   return {
     ask(lease) {
       const most = slots()
-      const half = Math.floor(most / 2)
+      const { back, trouble } = sharesOf(most)
+      const common = most - back
       const underWay = quick.size + slow.size
-      const onTop = quick.size < half && underWay < most + half
-      if (underWay >= most && !onTop) return 'full'
+      const ofThoseKeptBack = quick.size < back && underWay < most
+      if (underWay >= common && !ofThoseKeptBack) return 'full'
       if (!inTrouble(lease)) return 'go'
-      return underWay < most && slow.size < Math.max(half, 1) ? 'go' : 'wait'
+      return underWay < common && slow.size < trouble ? 'go' : 'wait'
     },
     begin(lease) {
       if (inTrouble(lease)) slow.set(lease, false)

@@ -366,7 +366,7 @@ export function runIsolationConformance(open: OpenTestStore): void {
         expect((await claim(store, 50_000, 10)).leases.every((l) => l.attempts === 1)).toBe(true)
       })
 
-      test('many failing webhooks have half of the slots at most, the healthy the rest', async () => {
+      test('many failing webhooks have their share of the slots at most, the healthy the rest', async () => {
         const sick = await Promise.all(
           Array.from({ length: 6 }, () => makeWebhook(store, tenant, { order: 'none' })),
         )
