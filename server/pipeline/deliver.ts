@@ -93,7 +93,8 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
         pollAt = performance.now() + longestWaitMs
       }
       const waitMs = deliverer.full ? longestWaitMs : deliverer.lookAt - deliverer.now()
-      if (waitMs > 0) await doorbell.wait(Math.min(waitMs, longestWaitMs), signal)
+      const pumpMs = deliverer.line.pumpAt() - performance.now()
+      if (waitMs > 0) await doorbell.wait(Math.min(waitMs, longestWaitMs, pumpMs), signal)
     } catch (error) {
       deps.log.error({ err: error }, 'deliver: the database refused, trying again')
       deliverer.lookAt = 0

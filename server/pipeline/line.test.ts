@@ -140,7 +140,11 @@ test('lanes that turn slow with all slots in hand do not keep the others from th
   )
   const slow = ['a', 'b', 'c', 'd'].map((id) => lease(id, null, 1))
   const quick = ['e', 'f', 'g'].map((id) => lease(id, null, 1))
-  line.add([...slow, ...quick, lease('a', null, 2)], 0)
+  line.add(slow, 0)
+  expect(line.pumpAt()).toBe(Number.POSITIVE_INFINITY)
+  line.add([...quick, lease('a', null, 2)], 0)
+  // To the millisecond, not at the next look at the database.
+  expect(line.pumpAt()).toBe(1_000)
   now = 999
   line.pump()
   expect(sent).toEqual(slow)

@@ -21,6 +21,8 @@ export interface Line {
   readonly waiting: () => number
   /** After there have become more slots, and every now and then: time makes what is under way slow. */
   readonly pump: () => void
+  /** When time alone could give a slot to what waits, so that `pump` is to be called; Infinity: nothing waits for one. */
+  readonly pumpAt: () => number
 }
 
 interface Waiting {
@@ -78,9 +80,10 @@ export function createLine(
     }
   }
 
-  function takeFrom(id: string, lane: Lane, which: (one: Waiting) => boolean): readonly Lease[] {
-    const taken = lane.waiting.filter(which)
-    if (taken.length === 0) return []
+  function takeFrom(id: string, which: (one: Waiting) => boolean): readonly Lease[] {
+    const lane = lanes.get(id)
+    const taken = lane?.waiting.filter(which) ?? []
+    if (lane === undefined || taken.length === 0) return []
     lane.waiting = lane.waiting.filter((one) => !which(one))
     waiting -= taken.length
     if (lane.waiting.length === 0 && lane.underWay === 0) lanes.delete(id)
@@ -110,15 +113,12 @@ export function createLine(
       else if (lane.underWay === 0) lanes.delete(id)
       pump()
     },
-    takeBack(webhookId) {
-      const lane = lanes.get(webhookId)
-      return lane === undefined ? [] : takeFrom(webhookId, lane, () => true)
-    },
-    takeBackOlder(than) {
-      return [...lanes].flatMap(([id, lane]) => takeFrom(id, lane, ({ since }) => since < than))
-    },
+    takeBack: (webhookId) => takeFrom(webhookId, () => true),
+    takeBackOlder: (than) =>
+      [...lanes.keys()].flatMap((id) => takeFrom(id, ({ since }) => since < than)),
     waiting: () => waiting,
     pump,
+    pumpAt: () => (ready.size > 0 ? slots.nextLate() : Number.POSITIVE_INFINITY),
   }
 }
 

@@ -14,6 +14,8 @@ export interface Slots {
   readonly end: (lease: Lease) => boolean
   /** Looks at the time; to be called before asking. */
   readonly noticeLate: () => void
+  /** When the next request becomes slow if it is still out then; Infinity: there is none. */
+  readonly nextLate: () => number
 }
 
 /** How many slots are kept back, and how many webhooks in trouble may have, of so many. */
@@ -70,6 +72,10 @@ export function createSlots(slots: () => number, now: () => number): Slots {
         slow.set(lease, true)
         addLate(lease.webhook.id, 1)
       }
+    },
+    nextLate() {
+      for (const since of quick.values()) return since + slowMs
+      return Number.POSITIVE_INFINITY
     },
   }
 }
