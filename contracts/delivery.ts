@@ -100,6 +100,17 @@ export const AttemptTimings = z
   })
   .meta({ id: 'AttemptTimings' })
 
+export const EarlierRequest = z
+  .object({
+    purpose: z.string().meta({ description: 'What it was for, as in "access token".' }),
+    method: z.string(),
+    url: z.string().meta({ description: 'Secrets redacted.' }),
+    status_code: z.int().nullable().meta({ description: 'Null: no answer came.' }),
+    duration_ms: z.int().min(0),
+  })
+  .meta({ id: 'EarlierRequest' })
+export type EarlierRequest = z.infer<typeof EarlierRequest>
+
 export const Attempt = z
   .object({
     id: AttemptId,
@@ -133,6 +144,9 @@ export const Attempt = z
     response_truncated: z.boolean().meta({ description: 'The answer was longer than that.' }),
     next_try_at: Timestamp.nullable(),
     decision: z.string().meta({ description: 'Why it will or will not be tried again.' }),
+    earlier_requests: z.array(EarlierRequest).meta({
+      description: 'What had to be asked before the request shown here: an access token, say.',
+    }),
   })
   .meta({ id: 'Attempt' })
 export type Attempt = z.infer<typeof Attempt>

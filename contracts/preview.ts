@@ -1,6 +1,6 @@
 /** What a webhook would send: shown while its form is being filled, or really sent as a test. */
 import { z } from 'zod'
-import { AttemptError, AttemptTimings } from '#contracts/delivery.ts'
+import { AttemptError, AttemptTimings, EarlierRequest } from '#contracts/delivery.ts'
 import { StoredEvent } from '#contracts/event-type.ts'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
@@ -95,6 +95,7 @@ export const TestResult = z
     response_headers: z.record(z.string(), z.string()).nullable(),
     response_body: z.string().nullable().meta({ description: 'Up to 64 KiB of it.' }),
     response_truncated: z.boolean(),
+    earlier_requests: z.array(EarlierRequest),
   })
   .meta({ id: 'TestResult' })
 export type TestResult = z.infer<typeof TestResult>

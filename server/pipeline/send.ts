@@ -1,5 +1,6 @@
 /** One request of an event to a webhook as its settings want it: rendered, signed, sent. Deliveries and tests share it. */
 import { LRUCache } from 'lru-cache'
+import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { redactHeaders } from '#server/domain/redact.ts'
 import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
@@ -55,6 +56,8 @@ export interface Sent {
   /** Null: the event as it is stored. */
   readonly requestBody: string | null
   readonly outcome: AttemptOutcome
+  /** What had to be asked before, in that order. */
+  readonly earlierRequests: readonly EarlierRequest[]
 }
 
 /** The headers that this request has and others of the webhook have not; names in lower case. */
@@ -81,6 +84,7 @@ export async function send(
     requestHeaders: redactHeaders(request.headers, renderer.secretHeaders),
     requestBody: renderer.native ? null : request.body,
     outcome: withoutSecrets(outcome),
+    earlierRequests: [],
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely'
-import type { Attempt } from '#contracts/delivery.ts'
+import type { Attempt, EarlierRequest } from '#contracts/delivery.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { redactUrl } from '#server/domain/redact.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
@@ -55,6 +55,7 @@ export function attemptOf(row: AttemptRow, delivery: OfDelivery, eventBody: stri
     response_truncated: row.response_truncated === 1,
     next_try_at: isoOrNull(row.next_try_at),
     decision: row.decision,
+    earlier_requests: JSON.parse(row.earlier_requests ?? '[]') as EarlierRequest[],
   }
 }
 

@@ -55,6 +55,7 @@ export const attemptColumns = `
   duration_ms integer not null,
   resend integer not null,
   next_try_at bigint,
+  earlier_requests text,
   decision text not null`
 
 export const sqliteFacts: DialectFacts = {

@@ -6,6 +6,7 @@
  * answer changes nothing, and `finishAttempt` says so by `false`.
  */
 import { sql } from 'kysely'
+import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { type Breaker, type BreakerOutcome, failsTooLong } from '#server/domain/breaker.ts'
 import type { NextState } from '#server/domain/next-state.ts'
@@ -38,6 +39,8 @@ export interface AttemptRecord {
   /** Null: the body was the event as it is stored. */
   readonly requestBody: string | null
   readonly outcome: AttemptOutcome
+  /** What had to be asked before, in that order; most attempts are one request. */
+  readonly earlierRequests: readonly EarlierRequest[]
 }
 
 export interface Finish {
@@ -164,6 +167,7 @@ const attemptColumns = {
   duration_ms: 'integer',
   resend: 'integer',
   next_try_at: 'bigint',
+  earlier_requests: 'text',
   decision: 'text',
 } as const satisfies BatchColumns
 type AttemptColumn = keyof typeof attemptColumns
@@ -215,6 +219,8 @@ function attemptRow({ deliverySeq, attempt, next }: Finish): Record<AttemptColum
     duration_ms: outcome.durationMs,
     resend: attempt.resend,
     next_try_at: next.state === 'pending' ? next.dueAt : null,
+    earlier_requests:
+      attempt.earlierRequests.length === 0 ? null : JSON.stringify(attempt.earlierRequests),
     decision: next.decision,
   }
 }

@@ -213,6 +213,8 @@ interface AttemptTable {
   /** Which time that the delivery was sent again; 0: it was not. */
   resend: number
   next_try_at: number | null
+  /** JSON array of `EarlierRequest`; null: there was the one request only. */
+  earlier_requests: string | null
   decision: string
 }
 

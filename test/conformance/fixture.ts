@@ -105,6 +105,7 @@ export function finishOf(lease: Lease, statusCode: number, next: NextState, now:
       url: lease.webhook.url,
       requestHeaders: { 'content-type': 'application/json' },
       requestBody: null,
+      earlierRequests: [],
       outcome: {
         ok,
         statusCode,

@@ -137,6 +137,7 @@ function testResult(event: Event, sent: TestSent): TestResult {
     response_headers: outcome.responseHeaders,
     response_body: outcome.responseBody,
     response_truncated: outcome.responseTruncated,
+    earlier_requests: [...sent.earlierRequests],
   }
 }
 
