@@ -103,12 +103,16 @@ export interface AppliedConfiguration {
   readonly revision: string
   /** Names of the files that differed. */
   readonly changed: readonly string[]
-  /** Changed files that only a restart of the PBX brings to life; the process was left alone, calls go on. */
+  /**
+   * Files that only a restart of the PBX brings to life, changed now or before; the process was left alone, calls go on.
+   */
   readonly restartNeeded: readonly string[]
 }
 
 /** A PBX that Offhook configures and runs. */
 export interface ManagedPbx extends PbxLink {
+  /** It was found running, and part of its document waits for a restart since an earlier run of ours. */
+  readonly restartNeeded: boolean
   /**
    * Makes the document live; calls go on. Throws PbxError `configuration_rejected` when the PBX did not take it, with
    * the PBX's own words; the configuration before it is then in force again.

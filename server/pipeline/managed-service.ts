@@ -67,8 +67,10 @@ async function keepOpening(
       if (document !== null) {
         running.state = withDocument(running.state, 'pending', now())
         const pbx = await manageable.open(document)
-        const fresh = { restartNeeded: false }
-        running.state = withDocument(withPbx(running.state, 'up', now()), 'applied', now(), fresh)
+        const { restartNeeded } = pbx
+        running.state = withDocument(withPbx(running.state, 'up', now()), 'applied', now(), {
+          restartNeeded,
+        })
         tried()
         return { pbx, documentText }
       }

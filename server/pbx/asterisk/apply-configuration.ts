@@ -54,7 +54,13 @@ export async function applyConfiguration(
   const inStep = (await revisionInForce(ami)) === (await revisionOnDisk(folder))
   const toReload = inStep ? changed : [...reloadedBy.keys()]
   const logFrom = await sizeOf(folder.messagesFile)
+  const waitedFor = await restartNeededFor(folder)
+  const restartNeeded = [
+    ...new Set([...waitedFor, ...changed.filter((name) => !reloadedBy.has(name))]),
+  ]
   try {
+    // Before the files: killed in between, we would find them right and never know that they are not in force.
+    await noteRestartNeeded(folder, restartNeeded)
     await writeFiles(
       folder,
       changed.map((name) => [name, configuration.files.get(name) ?? ''] as const),
@@ -64,6 +70,7 @@ export async function applyConfiguration(
   } catch (error) {
     const said = await complaint(folder, logFrom)
     await writeFiles(folder, before)
+    await noteRestartNeeded(folder, waitedFor)
     await reload(ami, toReload).catch(() => {
       // A PBX that is gone reads the files when it comes back.
     })
@@ -73,8 +80,18 @@ export async function applyConfiguration(
     }
     throw error
   }
-  const restartNeeded = changed.filter((name) => !reloadedBy.has(name))
   return { revision: configuration.revision, changed, restartNeeded }
+}
+
+/** Kept on disk, for an Offhook that is killed before the restart. */
+async function restartNeededFor(folder: InstanceFolder): Promise<readonly string[]> {
+  const text = await readFile(folder.restartNeededFile, 'utf8').catch(() => '')
+  return text.split('\n').filter((name) => name !== '')
+}
+
+async function noteRestartNeeded(folder: InstanceFolder, names: readonly string[]): Promise<void> {
+  if (names.length === 0) await rm(folder.restartNeededFile, { force: true })
+  else await replaceFile(folder.restartNeededFile, `${names.join('\n')}\n`)
 }
 
 /** In the order of the table: first what calls are led to, last the dialplan that leads them, with the marker. */

@@ -85,14 +85,15 @@ export async function openAsteriskPbx(options: AsteriskPbxOptions): Promise<Aste
   }
   try {
     await booted(pbx)
-    await applyConfiguration(pbx.link.client, folder, generateConfiguration(options.document, site))
+    const configuration = generateConfiguration(options.document, site)
+    const { restartNeeded } = await applyConfiguration(pbx.link.client, folder, configuration)
+    return managed(pbx, supervise(pbx), restartNeeded.length > 0)
   } catch (error) {
     await pbx.link.close()
     // One that we found running has calls; whatever is wrong with us is no reason to end them.
     if (!pbx.process.adopted) await stopProcess(pbx.process)
     throw error
   }
-  return managed(pbx, supervise(pbx))
 }
 
 interface RunningPbx {
@@ -196,9 +197,10 @@ function inTurn<T>(pbx: RunningPbx, work: () => Promise<T>): Promise<T> {
   return mine
 }
 
-function managed(pbx: RunningPbx, supervision: Promise<void>): AsteriskPbx {
+function managed(pbx: RunningPbx, supervision: Promise<void>, restartNeeded: boolean): AsteriskPbx {
   const { folder, link, site } = pbx
   return {
+    restartNeeded,
     run: link.run,
     listChannels: link.listChannels,
     apply: (document) =>

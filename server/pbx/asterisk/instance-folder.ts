@@ -16,6 +16,8 @@ export interface InstanceFolder {
   readonly queueLogFile: string
   readonly messagesFile: string
   readonly outputFile: string
+  /** Names of the files that changed under an Asterisk that only reads them at its start. */
+  readonly restartNeededFile: string
 }
 
 const subfolders = [
@@ -44,6 +46,7 @@ export const instanceFolder = (path: string): InstanceFolder => ({
   queueLogFile: join(path, 'log', 'queue_log'),
   messagesFile: join(path, 'log', 'messages'),
   outputFile: join(path, 'log', 'output'),
+  restartNeededFile: join(path, 'restart-needed'),
 })
 
 /** Makes what is missing; leaves records, messages and recordings alone. Throws PbxError `folder_unwritable`. */

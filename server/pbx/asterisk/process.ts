@@ -56,6 +56,8 @@ export async function startProcess(
   // What a killed one left: Asterisk would take the socket for a running one.
   await rm(folder.pidFile, { force: true })
   await rm(folder.pidFile.replace(/\.pid$/, '.ctl'), { force: true })
+  // None runs, and whichever starts next reads every file.
+  await rm(folder.restartNeededFile, { force: true })
   await using output = await open(folder.outputFile, 'w', 0o600)
   const child = spawn(folder.wrapper, ['-C', folder.conf, '-f', '-n', '-q'], {
     // A session of its own: Ctrl-C in our terminal must not reach it, stopping is our decision.

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { PbxDocument } from '#contracts/pbx.ts'
 import { type AsteriskPbxOptions, openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
 import { openDemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
@@ -14,11 +15,11 @@ import { waitUntil } from '#test/support/wait-until.ts'
 const pidOf = async (folder: string): Promise<number> =>
   Number((await readFile(instanceFolder(folder).pidFile, 'utf8')).trim())
 
-/** An Offhook of its own with this PBX, to be killed. */
-async function openInAnotherProcess({ log: _, ...pbx }: AsteriskPbxOptions) {
+/** An Offhook of its own with this PBX, which applies the other document if there is one; to be killed. */
+async function openInAnotherProcess({ log: _, ...pbx }: AsteriskPbxOptions, other?: PbxDocument) {
   const offhook = spawn(
     process.execPath,
-    [join(import.meta.dirname, 'open-pbx.ts'), JSON.stringify(pbx)],
+    [join(import.meta.dirname, 'open-pbx.ts'), JSON.stringify(pbx), JSON.stringify(other ?? null)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const gone = once(offhook, 'exit')
@@ -96,6 +97,25 @@ test('Offhook is killed in the middle of a call: the call goes on, the next Offh
   const started = all.filter((r) => r.type === 'CHAN_START').map((r) => r.uniqueId)
   const ended = all.filter((r) => r.type === 'CHAN_END').map((r) => r.uniqueId)
   expect(ended.sort()).toEqual(started.sort())
+})
+
+test('Offhook is killed before the restart that a document needs: the next Offhook knows of it', async () => {
+  await using folder = await temporaryFolder()
+  const settings = await demoSettings(folder.path)
+  const document = { ...settings.pbx.document, name: 'another' }
+  await using first = await openInAnotherProcess(settings.pbx, document)
+  const pid = await pidOf(settings.pbx.folder)
+  await first.kill()
+
+  const second = await openAsteriskPbx({ ...settings.pbx, document })
+  // Nothing of it differs on disk any more, and calls go on until somebody decides.
+  expect(await pidOf(settings.pbx.folder)).toBe(pid)
+  expect(second.restartNeeded).toBe(true)
+  expect((await second.apply(document)).restartNeeded).toEqual(['asterisk.conf'])
+  await second.restart()
+  expect(await pidOf(settings.pbx.folder)).not.toBe(pid)
+  expect((await second.apply(document)).restartNeeded).toEqual([])
+  await second.close()
 })
 
 test('a PBX left running with other ports is restarted with the right ones', async () => {
