@@ -1,4 +1,7 @@
-/** Opens the PBX of the settings in its argument, applies the document in the next, says so, and waits to be killed: an Offhook for life.test.ts. */
+/**
+ * Opens the PBX of the settings in its first argument, applies the document in the second if there is one, says so, and
+ * waits to be killed: an Offhook for life.test.ts.
+ */
 import { openAsteriskPbx } from '#server/pbx/asterisk/asterisk-pbx.ts'
 
 const quiet = () => {}
