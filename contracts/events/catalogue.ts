@@ -96,7 +96,7 @@ const entry = <S extends z.ZodObject>(e: EventTypeEntry<S>): EventTypeEntry<S> =
 export const eventCatalogue = {
   'user.created': entry({
     label: 'Create User',
-    description: 'A user of a service was created, whoever did it.',
+    description: 'A user of a service was created: came into its PBX document, whoever did it.',
     scope: 'account',
     seedTriggers: [],
     phoneCloudType: null,
@@ -104,20 +104,23 @@ export const eventCatalogue = {
   }),
   'user.modified': entry({
     label: 'Modify User',
-    description: 'A user of a service was changed; says which fields.',
+    description:
+      'A user of a service was changed; says which fields. A new phone, extension or PIN too: of a secret, only its name is told.',
     scope: 'account',
     seedTriggers: [],
     phoneCloudType: null,
     schema: serviceEvent('user.modified', {
       user: UserRef,
-      changed_fields: z
-        .array(z.string())
-        .meta({ label: 'Changed fields', description: 'Names of the fields that changed.' }),
+      changed_fields: z.array(z.string()).meta({
+        label: 'Changed fields',
+        description: 'Names of the fields of the PBX document that changed; never their values.',
+      }),
     }),
   }),
   'user.deleted': entry({
     label: 'Delete User',
-    description: 'A user of a service was deleted; the user as it last was.',
+    description:
+      'A user of a service was deleted, by itself or with the whole service; the user as it last was.',
     scope: 'account',
     seedTriggers: [],
     phoneCloudType: null,

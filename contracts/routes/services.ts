@@ -65,7 +65,7 @@ export const servicesRoutes = {
     path: '/api/v1/services/:uuid',
     tag: 'Services',
     summary:
-      'Delete a service, its PBX document and the webhooks that belong to it alone. A managed PBX is stopped, which ends its calls, and its voicemail and recordings are removed.',
+      'Delete a service, its PBX document and the webhooks that belong to it alone. A managed PBX is stopped, which ends its calls, and its voicemail and recordings are removed. user.deleted tells webhooks of the account of the users that it had.',
     params: serviceParams,
     status: 204,
     versionOf: Service,
@@ -88,9 +88,11 @@ export const servicesRoutes = {
     path: '/api/v1/services/:uuid/pbx',
     tag: 'Services',
     summary:
-      'Replace the PBX document of a managed PBX. The status of the service tells when it is applied, or why not.',
+      'Replace the PBX document of a managed PBX. Users that differ are told as user.created, user.modified and user.deleted, whatever the Applications switch says. The status of the service tells when it is applied, or why not.',
     params: serviceParams,
     body: PbxDocument,
+    // Five thousand users with all that they can have.
+    bodyBytes: 8 * 1024 * 1024,
     answer: PbxDocument,
     versionOf: PbxDocument,
     problems: ['not_found', 'not_managed', 'precondition_failed'],

@@ -74,7 +74,7 @@ async function furnish(deps: DemoDeps, serviceUuid: string): Promise<DemoSetting
     phonesPort: await freeUdpPort(),
     registeringSecret: randomBytes(18).toString('base64url'),
   }
-  const document = JSON.stringify(demoPbxDocument(addressesOf(addresses)))
+  const document = demoPbxDocument(addressesOf(addresses))
   await changePbxDocument(store, accountId, serviceUuid, () => document, now())
   const settings = { serviceUuid, ...addresses }
   await mkdir(deps.folder, { recursive: true })

@@ -66,7 +66,7 @@ export function newAcceptance({ events, ...rest }: Acceptance): NewAcceptance {
   return { ...rest, events: events.map(newEvent) }
 }
 
-function newEvent(event: Event): NewEvent {
+export function newEvent(event: Event): NewEvent {
   return {
     id: event.id,
     type: event.type,
@@ -108,9 +108,8 @@ interface NewBody {
 export async function acceptInto(
   trx: Trx,
   context: ProcedureContext,
-  acceptances: readonly Acceptance[],
+  accepts: readonly NewAcceptance[],
 ): Promise<readonly Accepted[]> {
-  const accepts = acceptances.map(newAcceptance)
   const fired = await fireAll(trx, context, accepts)
   const [, , numbers] = await together(
     holdFences(trx, context.facts, accepts),

@@ -11,7 +11,7 @@ import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { type Breaker, type BreakerOutcome, failsTooLong } from '#server/domain/breaker.ts'
 import type { NextState } from '#server/domain/next-state.ts'
 import { isoOf } from '#server/domain/times.ts'
-import { type Acceptance, acceptInto } from '#server/store/accept.ts'
+import { type Acceptance, acceptInto, newAcceptance } from '#server/store/accept.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
 import type { BatchColumns, Insert, Update, Value } from '#server/store/batch.ts'
 import { type LaneBreaker, moveBreakers } from '#server/store/breakers.ts'
@@ -287,7 +287,7 @@ async function disable(
       cursor: null,
       now,
     }
-    await acceptInto(trx, context, [acceptance])
+    await acceptInto(trx, context, [newAcceptance(acceptance)])
   }
 }
 

@@ -55,6 +55,8 @@ interface ServiceTable {
   pbx_document: string | null
   /** SHA-256 of the token of its agent, hex; the token itself is not kept. */
   agent_token_hash: string | null
+  /** How often the service or its PBX document was changed, from 1: tells whether it is still what was read. */
+  version: number
   created_at: number
   updated_at: number
 }

@@ -1,13 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Selectable, sql } from 'kysely'
 import type { Page, PageRequest } from '#contracts/page.ts'
+import { PbxDocument } from '#contracts/pbx.ts'
 import type { PbxConnection, Service, ServiceChange, ServiceDraft } from '#contracts/service.ts'
+import { type DocumentChange, userEvents } from '#server/domain/events/user-changes.ts'
 import {
   changeConnection,
   hideConnectionSecret,
   restoreConnectionSecret,
 } from '#server/domain/hidden-secrets.ts'
 import { isoOf } from '#server/domain/times.ts'
+import { type NewAcceptance, type NewEvent, newEvent } from '#server/store/accept.ts'
 import { type Account, touchMatching } from '#server/store/accounts.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
@@ -22,7 +26,6 @@ import {
   type Within,
 } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
-import { removeWebhooksOfService } from '#server/store/webhooks.ts'
 
 type Row = Selectable<Tables['service']>
 
@@ -90,6 +93,7 @@ export async function createService(
         connection: sealed(store.secrets, uuid, restoreConnectionSecret(draft.connection, null)),
         pbx_document: null,
         agent_token_hash: null,
+        version: 1,
         created_at: now,
         updated_at: now,
       })
@@ -191,6 +195,7 @@ export async function changeService(
               : 0,
         connection: connectionAfter(store.secrets, row, change.connection),
         agent_token_hash: agentTokenAfter(row, change.connection),
+        version: row.version + 1,
         updated_at: now,
       })
       .where('uuid', '=', uuid)
@@ -211,7 +216,10 @@ function connectionAfter(secrets: SecretBox, row: Row, change: PbxConnection | u
 const agentTokenAfter = (row: Row, change: PbxConnection | undefined): string | null =>
   change === undefined || change.kind === 'asterisk_agent' ? row.agent_token_hash : null
 
-/** Removes the service, its PBX document, how far it was read, and its own webhooks. False: there is none. */
+/**
+ * Removes the service, its PBX document, how far it was read, and its own webhooks; tells `user.deleted` of the users
+ * that it had, to webhooks of the account. False: there is none.
+ */
 export async function deleteService(
   store: Store,
   accountId: string,
@@ -219,60 +227,121 @@ export async function deleteService(
   now: number,
   check: Check<Service> = unchecked,
 ): Promise<boolean> {
-  return await store.write.transaction().execute(async (trx) => {
-    const row = await lockRow(trx, store, accountId, uuid)
-    if (row === null) return false
+  const removed = await changeAsRead(store, accountId, uuid, async (row) => {
     check(serviceOf(row))
-    // Before the lanes of its webhooks, as whoever commits what was captured.
-    await trx.deleteFrom('ownership').where('service_uuid', '=', uuid).execute()
-    await removeWebhooksOfService(trx, store.facts, accountId, uuid, now)
-    await trx.deleteFrom('open_call').where('service_uuid', '=', uuid).execute()
-    await trx.deleteFrom('capture').where('service_uuid', '=', uuid).execute()
-    await trx.deleteFrom('service').where('uuid', '=', uuid).execute()
-    await touchMatching(trx, accountId)
-    return true
+    const change = { before: openDocument(store.secrets, row), after: null }
+    const acceptance = await acceptanceOf(row, change, now)
+    const { version } = row
+    return await store.transact('removeService', 'durable', {
+      accountId,
+      uuid,
+      version,
+      acceptance,
+    })
   })
+  return removed !== null
 }
 
-/** The stored PBX document as JSON text; null: no such service, or it has none. */
+/** The stored PBX document; null: no such service, or it has none. */
 export async function getPbxDocument(
   store: Store,
   accountId: string,
   uuid: string,
-): Promise<string | null> {
+): Promise<PbxDocument | null> {
   const row = await findRow(store.read, accountId, uuid)
   return row === null ? null : openDocument(store.secrets, row)
 }
 
 /**
- * Stores what `change` makes of the stored document (JSON text; null: none yet); what it throws leaves all as it was.
- * False: the account has no such service.
+ * Stores what `change` makes of the stored document (null: none yet) and accepts the events of the users that differ,
+ * both or neither; what it throws leaves all as it was. It is called again where somebody else was faster. False: the
+ * account has no such service.
  */
 export async function changePbxDocument(
   store: Store,
   accountId: string,
   uuid: string,
-  change: (stored: string | null) => string,
+  change: (stored: PbxDocument | null) => PbxDocument,
   now: number,
 ): Promise<boolean> {
-  return await store.write.transaction().execute(async (trx) => {
-    const row = await lockRow(trx, store, accountId, uuid)
-    if (row === null) return false
-    const json = change(openDocument(store.secrets, row))
-    await trx
-      .updateTable('service')
-      .set({ pbx_document: store.secrets.seal(json, documentOf(uuid)), updated_at: now })
-      .where('uuid', '=', uuid)
-      .execute()
-    return true
+  const changed = await changeAsRead(store, accountId, uuid, async (row) => {
+    const before = openDocument(store.secrets, row)
+    const after = change(before)
+    const acceptance = await acceptanceOf(row, { before, after }, now)
+    const { version } = row
+    const document = store.secrets.seal(JSON.stringify(after), documentOf(uuid))
+    const request = { accountId, uuid, version, document, acceptance }
+    return await store.transact('replaceDocument', 'durable', request)
   })
+  return changed !== null
 }
 
-function openDocument(
-  secrets: SecretBox,
-  { uuid, pbx_document }: Pick<Row, 'uuid' | 'pbx_document'>,
-): string | null {
+type RowWithAccount = Row & { readonly account_name: string }
+
+/**
+ * Reads the service, and has `change` write what it makes of it, again and again until nobody was faster: a document of
+ * thousands of users is compared outside of the transaction, so that nobody waits for that. Null: the account has no such
+ * service.
+ */
+async function changeAsRead(
+  store: Store,
+  accountId: string,
+  uuid: string,
+  change: (row: RowWithAccount) => Promise<boolean>,
+): Promise<true | null> {
+  for (;;) {
+    const row = await store.read
+      .selectFrom('service')
+      .innerJoin('account', 'account.id', 'service.account_id')
+      .selectAll('service')
+      .select('account.name as account_name')
+      .where('account_id', '=', accountId)
+      .where('uuid', '=', uuid)
+      .executeTakeFirst()
+    if (row === undefined) return null
+    if (await change(row)) {
+      // Deliveries were made that nobody leased.
+      store.ringDue()
+      return true
+    }
+  }
+}
+
+/** As many as take a few milliseconds to write as JSON. */
+const eventsPerTurn = 200
+
+/** The events of the users that differ, written a few at a time: five thousand would hold up the event loop. */
+async function acceptanceOf(
+  row: RowWithAccount,
+  change: Pick<DocumentChange, 'before' | 'after'>,
+  now: number,
+): Promise<NewAcceptance> {
+  const { uuid, name, friendly_name, type } = serviceOf(row)
+  const told = userEvents({
+    ...change,
+    account: { id: row.account_id, name: row.account_name },
+    service: { uuid, name, friendly_name, type },
+    version: row.version + 1,
+    at: now,
+  })
+  const events: NewEvent[] = []
+  for (const event of told) {
+    events.push(newEvent(event))
+    if (events.length % eventsPerTurn === 0) await nextTurn()
+  }
+  const none = { openCalls: null, cursor: null }
+  return { accountId: row.account_id, serviceUuid: uuid, events, ...none, now }
+}
+
+type DocumentRow = Pick<Row, 'uuid' | 'pbx_document'>
+
+function documentText(secrets: SecretBox, { uuid, pbx_document }: DocumentRow): string | null {
   return pbx_document === null ? null : secrets.open(pbx_document, documentOf(uuid))
+}
+
+function openDocument(secrets: SecretBox, row: DocumentRow): PbxDocument | null {
+  const text = documentText(secrets, row)
+  return text === null ? null : PbxDocument.parse(JSON.parse(text))
 }
 
 function openConnection(secrets: SecretBox, row: Pick<Row, 'uuid' | 'connection'>): PbxConnection {
@@ -285,7 +354,7 @@ export interface ServiceInside {
   readonly account: Account
   readonly service: Service
   readonly connection: PbxConnection
-  /** JSON text, parsed by whoever knows its form. */
+  /** JSON text, parsed by whoever runs the PBX. */
   readonly pbxDocument: string | null
 }
 
@@ -305,6 +374,6 @@ export async function listServicesInside(
     account: { id: row.account_id, name: row.account_name },
     service: serviceOf(row),
     connection: openConnection(store.secrets, row),
-    pbxDocument: openDocument(store.secrets, row),
+    pbxDocument: documentText(store.secrets, row),
   }))
 }

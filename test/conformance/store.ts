@@ -30,6 +30,7 @@ import { runRecoveryConformance } from '#test/conformance/recovery.ts'
 import { runSearchConformance } from '#test/conformance/search.ts'
 import type { OpenTestStore, TestStore } from '#test/conformance/test-store.ts'
 import { runTlsConformance } from '#test/conformance/tls.ts'
+import { runUserConformance } from '#test/conformance/users.ts'
 
 export function runStoreConformance(name: string, open: OpenTestStore): void {
   describe(`store on ${name}`, () => {
@@ -47,6 +48,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runLastTimeConformance(open)
     runPruneConformance(open)
     runTlsConformance(open)
+    runUserConformance(open)
   })
 }
 

@@ -38,7 +38,7 @@ export function directoryOf(
   }
 }
 
-function userRef(user: PbxDocument['users'][number]): UserRef {
+export function userRef(user: PbxDocument['users'][number]): UserRef {
   return {
     uuid: user.uuid,
     extension_number: user.extension_number,

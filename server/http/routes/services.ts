@@ -1,6 +1,6 @@
 import type { AgentState } from '#contracts/agent.ts'
 import { api } from '#contracts/api.ts'
-import { PbxDocument } from '#contracts/pbx.ts'
+import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Service, ServiceStatus } from '#contracts/service.ts'
 import { hideDocumentSecrets, restoreDocumentSecrets } from '#server/domain/hidden-secrets.ts'
 import { isoOf } from '#server/domain/times.ts'
@@ -104,24 +104,20 @@ export function serveServices(serving: Serving, deps: RouteDeps): void {
   servePbxDocuments(serving, deps)
 }
 
-const stored = (text: string) => PbxDocument.parse(JSON.parse(text))
-
 function servePbxDocuments(serving: Serving, deps: RouteDeps): void {
   const { store, now, servicesChanged } = deps
   const read = async ({ caller, params }: OfService) => {
-    const text = found(await getPbxDocument(store, caller.id, params.uuid))
-    return hideDocumentSecrets(stored(text))
+    return hideDocumentSecrets(found(await getPbxDocument(store, caller.id, params.uuid)))
   }
   serve(serving, api.getPbxDocument, read)
   serveChange(serving, api.putPbxDocument, async ({ caller, params, body }, unchanged) => {
     const { connection } = found(await getService(store, caller.id, params.uuid))
     if (connection.kind !== 'asterisk_managed') throw new ProblemError('not_managed')
-    const complete = (text: string | null) => {
-      const before = text === null ? null : stored(text)
+    const complete = (before: PbxDocument | null) => {
       unchanged(before && hideDocumentSecrets(before))
-      return JSON.stringify(restoreDocumentSecrets(body, before))
+      return restoreDocumentSecrets(body, before)
     }
-    await changePbxDocument(store, caller.id, params.uuid, complete, now())
+    found((await changePbxDocument(store, caller.id, params.uuid, complete, now())) || null)
     servicesChanged(params.uuid)
     return hideDocumentSecrets(body)
   })

@@ -168,6 +168,7 @@ async function createAccountTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('connection', 'text', (c) => c.notNull())
     .addColumn('pbx_document', 'text')
     .addColumn('agent_token_hash', 'text', (c) => c.unique())
+    .addColumn('version', 'integer', (c) => c.notNull())
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('updated_at', 'bigint', (c) => c.notNull())
     .addUniqueConstraint('service_name', ['account_id', 'name'])
