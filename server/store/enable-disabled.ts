@@ -6,7 +6,8 @@ import type { Store } from '#server/store/store.ts'
 
 /**
  * One step of switching on the webhooks of the account that were disabled automatically (`gone`, `failing`). Those that
- * a user disabled stay off: somebody decided so.
+ * a user disabled stay off: somebody decided so. Each is visited once: those that are disabled again meanwhile would
+ * have the walk go round for ever.
  */
 export async function enableDisabledStep(
   store: Store,
@@ -15,18 +16,20 @@ export async function enableDisabledStep(
   limit: number,
   now: number,
 ): Promise<Step> {
-  const { found, enabled } = await store.write.transaction().execute(async (trx) => {
+  const { last, enabled } = await store.write.transaction().execute(async (trx) => {
     const disabled = await trx
       .selectFrom('webhook')
-      .select('id')
+      .select(['seq', 'id'])
       .where('account_id', '=', accountId)
+      .where('seq', '>', after)
       .where('deleted_at', 'is', null)
       .where('enabled', '=', 0)
       .where('disabled_reason', 'in', ['gone', 'failing'])
+      .orderBy('seq')
       .limit(limit)
       .execute()
     const ids = disabled.map(({ id }) => id)
-    if (ids.length === 0) return { found: 0, enabled: 0 }
+    if (ids.length === 0) return { last: null, enabled: 0 }
     await lockLanes(trx, store.facts, ids)
     const enabled = await trx
       .updateTable('webhook')
@@ -39,8 +42,9 @@ export async function enableDisabledStep(
       .execute()
     for (const { id } of enabled) await releaseLane(trx, id, now)
     if (enabled.length > 0) await touchMatching(trx, accountId)
-    return { found: ids.length, enabled: enabled.length }
+    const last = ids.length < limit ? null : (disabled.at(-1)?.seq ?? null)
+    return { last, enabled: enabled.length }
   })
   if (enabled > 0) store.ringDue()
-  return { changed: enabled, next: found < limit ? null : after }
+  return { changed: enabled, next: last }
 }

@@ -8,6 +8,8 @@ import type { Db } from '#server/store/store.ts'
 
 /** A webhook as far as accepting an event needs it. */
 export interface StoredMatching extends MatchingWebhook {
+  /** `account.matching_version` when it was read. */
+  readonly version: number
   readonly delayMs: number
   readonly order: DeliveryOrder
   /** What its deliverer is told, where a delivery is leased at once. */
@@ -89,6 +91,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
   for (const row of webhooks) {
     const triggers = new Set(JSON.parse(row.triggers) as EventType[])
     const webhook: StoredMatching = {
+      version,
       id: row.id,
       serviceUuid: row.service_uuid,
       triggers,

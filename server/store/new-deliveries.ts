@@ -48,6 +48,8 @@ export interface LaneState {
   readonly webhook_id: string
   readonly max_in_flight: number
   readonly in_flight: number
+  /** The version of its account's webhooks (`matching.ts`), as of after the lane was locked. */
+  readonly matching_version: number
 }
 
 /** A new delivery, and what its deliverer is told of the webhook; null: it is not leased but waits. */
@@ -128,8 +130,9 @@ export async function openLanes(
   if (deliveries.length === 0) return []
   const ids = [...new Set(deliveries.map((d) => d.webhook.id))].map((id) => ({ id }))
   const lanes = await sql<LaneState>`
-    select webhook_id, max_in_flight, in_flight from lane
-    where webhook_id in (
+    select lane.webhook_id, lane.max_in_flight, lane.in_flight, a.matching_version
+    from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id
+    where lane.webhook_id in (
         select r.value ->> 'id' from ${facts.rowsOf(JSON.stringify(ids), 'r')})
       and held = 0 and failures = 0 and breaker = 'closed' and rate_per_second is null
       and ${noOthers(holderOf(lead.claimId))}
@@ -140,7 +143,10 @@ export async function openLanes(
   return lanes.rows
 }
 
-/** In the order of the deliveries: once one of a lane has to wait, all that follow in it wait behind it. */
+/**
+ * In the order of the deliveries: once one of a lane has to wait, all that follow in it wait behind it. So does what was
+ * matched before its webhook was changed, in a transaction that had the lane first: the claim reads it as it is now.
+ */
 export function choose(
   { pace }: ProcedureContext,
   deliveries: readonly NewDelivery[],
@@ -149,18 +155,19 @@ export function choose(
 ): readonly Chosen[] {
   let left = limit
   const rooms = new Map(
-    lanes.map(({ webhook_id: id, max_in_flight: most, in_flight: now }) => [
+    lanes.map(({ webhook_id: id, max_in_flight: most, in_flight: now, matching_version }) => [
       id,
-      { concurrency: most, room: most - now + aheadOf(pace, id, most, ahead) },
+      { concurrency: most, room: most - now + aheadOf(pace, id, most, ahead), matching_version },
     ]),
   )
   // One object for each: all that go in one message to another thread are one there too.
   const webhooks = new Map<string, ClaimedWebhook>()
   return deliveries.map((delivery) => {
-    const { id, delayMs, order, claimed } = delivery.webhook
+    const { id, delayMs, order, claimed, version } = delivery.webhook
     const lane = rooms.get(id)
     const now = delayMs === 0 && order !== 'strict' && !isSlow(pace, id)
-    if (lane === undefined || lane.room <= 0 || left <= 0 || !now) {
+    const present = lane?.matching_version === version
+    if (lane === undefined || lane.room <= 0 || left <= 0 || !now || !present) {
       rooms.delete(id)
       return { delivery, webhook: null }
     }

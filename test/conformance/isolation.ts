@@ -1,6 +1,7 @@
 /** What keeps a receiver in trouble from troubling others, and others from troubling it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NextState } from '#server/domain/next-state.ts'
+import type { Step } from '#server/store/bulk.ts'
 import { claimDue, type Lease, nextDueAt } from '#server/store/claim.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'
@@ -324,12 +325,12 @@ export function runIsolationConformance(open: OpenTestStore): void {
         await setWebhookEnabled(store, account.id, byUser, false, 1_200)
         await setWebhookEnabled(store, account.id, foreign.id, false, 1_200)
         await acceptCalls(1, 2, 1_300)
-        const walk = { startedAt: 2_000, after: 0 }
         const steps = []
-        for (let more = true; more; ) {
-          const step = await enableDisabledStep(store, account.id, walk, 2, 2_000)
+        for (let after: number | null = 0; after !== null; ) {
+          const walk = { startedAt: 2_000, after }
+          const step: Step = await enableDisabledStep(store, account.id, walk, 2, 2_000)
           steps.push(step.changed)
-          more = step.next !== null
+          after = step.next
         }
         expect(steps).toEqual([2, 2, 1])
         const states = await Promise.all(
@@ -341,6 +342,26 @@ export function runIsolationConformance(open: OpenTestStore): void {
         for (const lease of leases.slice(0, 5)) {
           expect(next.leases.map((l) => l.webhook.id)).toContain(lease.webhook.id)
         }
+      })
+
+      test('enabled in bulk while their receivers refuse again, each is enabled once and the walk ends', async () => {
+        const { account } = tenant
+        for (let i = 0; i < 5; i += 1) await makeWebhook(store, tenant)
+        const refuseAll = async (call: number) => {
+          await acceptCalls(call, call + 1, 1_000 + call)
+          const { leases } = await claim(store, 2_000)
+          for (const lease of leases) await giveUp(store, lease, 'gone', 2_000)
+        }
+        await refuseAll(0)
+        const steps: number[] = []
+        for (let after: number | null = 0; after !== null && steps.length < 9; ) {
+          const walk = { startedAt: 2_000, after }
+          const step: Step = await enableDisabledStep(store, account.id, walk, 2, 2_000)
+          steps.push(step.changed)
+          await refuseAll(steps.length)
+          after = step.next
+        }
+        expect(steps).toEqual([2, 2, 1])
       })
     })
 

@@ -2,8 +2,10 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { acceptEvents } from '#server/store/accept.ts'
-import { claimDue, nextDueAt } from '#server/store/claim.ts'
+import { touchMatching } from '#server/store/accounts.ts'
+import { claimDue, type Lease, nextDueAt } from '#server/store/claim.ts'
 import { countDeliveries } from '#server/store/deliveries.ts'
+import { lockLane } from '#server/store/lanes.ts'
 import type { Store } from '#server/store/store.ts'
 import {
   accept,
@@ -56,6 +58,33 @@ test('a delivery that is accepted while an outcome waits for its lane is not for
   expect(await finished).toBe(true)
   expect(await nextDueAt(store)).toBe(1_100)
   expect((await claim(store, 1_200)).leases).toHaveLength(1)
+})
+
+test('an event that is accepted while its webhook changes is sent as the webhook is after that', async () => {
+  const { id } = await makeWebhook(store, tenant, { order: 'none', url: 'http://127.0.0.1:9/old' })
+  const taken: Lease[] = []
+  store.courier = {
+    room: () => ({ limit: 100, ahead: 0 }),
+    take: (leases) => taken.push(...leases),
+    setAside: async (_webhookId, work) => ({ result: await work(), cameBack: false }),
+  }
+  await accept(store, tenant, [callEvent(tenant, 'before')])
+  expect(taken.map((lease) => lease.webhook.url)).toEqual(['http://127.0.0.1:9/old'])
+  let accepted: Promise<void> | null = null
+  // What `changeWebhook` does, held open until the event has come to the lane.
+  await store.write.transaction().execute(async (trx) => {
+    await lockLane(trx, id)
+    await sql`update webhook set url = 'http://127.0.0.1:9/new'`.execute(trx)
+    await touchMatching(trx, tenant.account.id)
+    accepted = accept(store, tenant, [callEvent(tenant, 'meanwhile')])
+    await waitUntil(waitsForALock, { what: 'the event waits for the lane' })
+  })
+  await accepted
+  const urls = [...taken.slice(1), ...(await claim(store, 1_000)).leases].map((l) => l.webhook.url)
+  expect(urls).toEqual(['http://127.0.0.1:9/new'])
+  // Of what comes then nothing has to wait.
+  await accept(store, tenant, [callEvent(tenant, 'after')])
+  expect(taken.at(-1)?.webhook.url).toBe('http://127.0.0.1:9/new')
 })
 
 test('accepting, claiming and finishing at once on several connections leaves nothing over', async () => {
