@@ -5,7 +5,6 @@ import { retryUntil } from '#server/pipeline/retry-until.ts'
 import { type Sent, send } from '#server/pipeline/send.ts'
 import type { Lease } from '#server/store/claim.ts'
 import { type Finish, finishAttempt } from '#server/store/finish.ts'
-import { returnLeases } from '#server/store/reap.ts'
 import { isRefusalOfAll, StoreError } from '#server/store/store-error.ts'
 
 /** Our own failures (no file descriptors left) pass; each try costs little. */
@@ -111,11 +110,8 @@ async function attempt(deliverer: Deliverer, lease: Lease, at: number): Promise<
   } catch (error) {
     const facts = { err: error, webhook: lease.webhook.id, event: lease.event.id }
     deps.log.error(facts, 'deliver: the request could not be made')
-    const failedAt = now()
     // At a stop the drain returns it.
-    if (!signal.aborted) {
-      await returnLeases(deps.store, [lease], failedAt, failedAt + ownFailurePauseMs)
-    }
+    if (!signal.aborted) await giveBack(deliverer, [lease], now() + ownFailurePauseMs)
     return null
   }
 }

@@ -23,12 +23,15 @@ import {
   type DeliverDeps,
   type Deliverer,
   giveBack,
+  giveBackAll,
   hold,
+  longestReturnMs,
   roomOf,
   setAside,
 } from '#server/pipeline/deliverer.ts'
-import { createDoorbell } from '#server/pipeline/doorbell.ts'
+import { createDoorbell, type Doorbell } from '#server/pipeline/doorbell.ts'
 import { createLine } from '#server/pipeline/line.ts'
+import { aborted } from '#server/pipeline/pause.ts'
 import { createSending } from '#server/pipeline/send.ts'
 import { sharesOf } from '#server/pipeline/slots.ts'
 import { steadyClock } from '#server/pipeline/steady-clock.ts'
@@ -47,7 +50,10 @@ const passedOverMs = 5
 /** What has waited so long in memory goes back: its webhook may have been changed or disabled since. */
 const longestAheadMs = 2_000
 
-/** Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest. */
+/**
+ * Runs until the signal aborts, then waits for what is under way up to `stopMs` and returns the rest: up to a second more,
+ * whatever the database does. What it does not take then runs out, or is returned at the next start.
+ */
 export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promise<void> {
   const doorbell = createDoorbell()
   const now = steadyClock(deps.now, () => performance.now())
@@ -76,12 +82,23 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
     deliverer.lookAt = from
     doorbell.ring()
   })
+  const looping = loop(deliverer, doorbell)
+  // A database that hangs must not keep the stop waiting.
+  await Promise.race([looping, aborted(signal)])
+  forget()
+  deps.store.courier = null
+  await drain(deliverer, looping)
+}
+
+async function loop(deliverer: Deliverer, doorbell: Doorbell): Promise<void> {
+  const { deps, now, signal } = deliverer
   let reapAt = 0
   let pollAt = 0
   while (!signal.aborted) {
     try {
       if (performance.now() >= reapAt) {
         await reap(deliverer, reapAt === 0)
+        if (signal.aborted) return
         // Not before: what is leased then would be taken for what a dead process left.
         deps.store.courier ??= courierOf(deliverer)
         reapAt = performance.now() + reapEveryMs
@@ -101,9 +118,6 @@ export async function runDeliver(deps: DeliverDeps, signal: AbortSignal): Promis
       await doorbell.wait(longestWaitMs, signal)
     }
   }
-  forget()
-  deps.store.courier = null
-  await drain(deliverer)
 }
 
 async function reap({ deps, now, leased }: Deliverer, first: boolean): Promise<void> {
@@ -123,8 +137,6 @@ function courierOf(deliverer: Deliverer): Courier {
     room: () => roomOf(deliverer),
     take(leases) {
       hold(deliverer, leases)
-      // The drain has been, or will not see it.
-      if (deliverer.signal.aborted) void giveBack(deliverer, deliverer.line.takeBackOlder(Infinity))
     },
     setAside: async (webhookId, work) => await setAside(deliverer, webhookId, work),
   }
@@ -153,15 +165,37 @@ async function claimMore(deliverer: Deliverer): Promise<void> {
   hold(deliverer, leases)
 }
 
-async function drain(deliverer: Deliverer): Promise<void> {
-  const { deps, now, leased, line } = deliverer
-  await giveBack(deliverer, line.takeBackOlder(Infinity))
-  await atMost(deps.stopMs, Promise.allSettled(leased.values()))
+async function drain(deliverer: Deliverer, looping: Promise<void>): Promise<void> {
+  const { deps, leased, returns } = deliverer
+  giveBackAll(deliverer)
+  await atMost(deps.stopMs, Promise.allSettled([looping, ...leased.values()]))
+  let written = false
+  const last = lastWrites(deliverer, looping).then(() => {
+    written = true
+  })
+  await atMost(longestReturnMs, last)
+  if (written) return
+  const facts = { deliveries: leased.size, returns: returns.size }
+  deps.log.error(facts, 'deliver: the database did not answer before the stop was over')
+}
+
+/** Never rejects. */
+async function lastWrites(deliverer: Deliverer, looping: Promise<void>): Promise<void> {
+  const { deps, now, leased, returns } = deliverer
+  const goesBack = [...leased].filter(([, work]) => work === null || !returns.has(work))
+  const left = goesBack.map(([lease]) => lease)
+  if (left.length > 0) {
+    deps.log.warn(
+      { deliveries: left.length },
+      'deliver: requests were not over, they are sent again',
+    )
+    await returnLeases(deps.store, left, now(), null).catch((error: unknown) => {
+      deps.log.error({ err: error, deliveries: left.length }, 'deliver: leases not returned')
+    })
+  }
+  await looping
+  await Promise.all(returns)
   await noteTime(deps.store, now()).catch((error: unknown) => {
     deps.log.warn({ err: error }, 'deliver: the time of the stop was not noted')
   })
-  const left = [...leased.keys()]
-  if (left.length === 0) return
-  deps.log.warn({ deliveries: left.length }, 'deliver: requests were not over, they are sent again')
-  await returnLeases(deps.store, left, now(), null)
 }

@@ -34,7 +34,7 @@ const mostBytes = 16 * 1024 * 1024
 /** Of one webhook: no more than a quick receiver takes in the time of two commits. */
 const mostAheadOfOne = 256
 /** For a database that answers; one that does not is somebody else's to tell. */
-const longestReturnMs = 1_000
+export const longestReturnMs = 1_000
 
 export interface Deliverer {
   readonly deps: DeliverDeps
@@ -57,8 +57,15 @@ export interface Deliverer {
   readonly returning: Map<string, number>
   /** Those returns. */
   readonly returns: Set<Promise<void>>
-  /** Webhooks of which nothing may leave, by whoever wants it so; `cameBack`: what was leased since, on its way back. */
-  readonly aside: Map<string, readonly { readonly cameBack: Promise<void>[] }[]>
+  /** Webhooks of which nothing may leave. */
+  readonly aside: Map<string, Aside>
+}
+
+interface Aside {
+  /** Whoever wants it so; `cameBack`: what was leased since and is on its way back. */
+  readonly by: Set<{ readonly cameBack: Promise<void>[] }>
+  /** What was leased since and stays: returned at once it would be claimed again, in turns for as long as the work lasts. */
+  readonly kept: Lease[]
 }
 
 /** How many more deliveries may be leased, and how many of them for one webhook beyond its room. */
@@ -79,20 +86,36 @@ export async function setAside<T>(
 ): Promise<SetAside<T>> {
   const { aside, line } = deliverer
   const mine = { cameBack: [] as Promise<void>[] }
-  aside.set(webhookId, [...(aside.get(webhookId) ?? []), mine])
+  const all: Aside = aside.get(webhookId) ?? { by: new Set(), kept: [] }
+  aside.set(webhookId, all)
+  all.by.add(mine)
   try {
     // Where the database is away this takes until it is back; `work` meets the same, and says so.
     const returned = giveBack(deliverer, line.takeBack(webhookId))
     await atMost(longestReturnMs, returned)
     const result = await work()
+    giveBackKept(deliverer, all)
     const cameBack = mine.cameBack.length > 0
     await atMost(longestReturnMs, Promise.all(mine.cameBack))
     return { result, cameBack }
   } finally {
-    const others = (aside.get(webhookId) ?? []).filter((one) => one !== mine)
-    if (others.length > 0) aside.set(webhookId, others)
-    else aside.delete(webhookId)
+    giveBackKept(deliverer, all)
+    all.by.delete(mine)
+    if (all.by.size === 0) aside.delete(webhookId)
   }
+}
+
+function giveBackKept(deliverer: Deliverer, { by, kept }: Aside): void {
+  const leases = kept.splice(0)
+  if (leases.length === 0) return
+  const returned = giveBack(deliverer, leases)
+  for (const { cameBack } of by) cameBack.push(returned)
+}
+
+/** At a stop: all that has not left goes back. */
+export function giveBackAll(deliverer: Deliverer): void {
+  for (const one of deliverer.aside.values()) giveBackKept(deliverer, one)
+  void giveBack(deliverer, deliverer.line.takeBackOlder(Infinity))
 }
 
 export function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
@@ -101,13 +124,18 @@ export function hold(deliverer: Deliverer, leases: readonly Lease[]): void {
     deliverer.bytes += Buffer.byteLength(lease.event.body)
   }
   // Leased before what is on its way back had arrived there: sent now, it would overtake earlier events of its call.
-  const { aside, returning } = deliverer
-  const stays = ({ webhook: { id } }: Lease) => !returning.has(id) && !aside.has(id)
-  const [back, inOrder] = [leases.filter((lease) => !stays(lease)), leases.filter(stays)]
-  const returned = giveBack(deliverer, back)
-  for (const id of new Set(back.map((lease) => lease.webhook.id))) {
-    for (const { cameBack } of aside.get(id) ?? []) cameBack.push(returned)
+  const { aside, returning, signal } = deliverer
+  const back: Lease[] = []
+  const inOrder: Lease[] = []
+  for (const lease of leases) {
+    const { id } = lease.webhook
+    // Leased while the end began: the drain has been, or will not see it.
+    if (signal.aborted) back.push(lease)
+    else if (aside.has(id)) aside.get(id)?.kept.push(lease)
+    else if (returning.has(id)) back.push(lease)
+    else inOrder.push(lease)
   }
+  void giveBack(deliverer, back)
   deliverer.line.add(inOrder, deliverer.now())
 }
 
@@ -126,8 +154,15 @@ export function findRoom(deliverer: Deliverer): void {
   deliverer.ring()
 }
 
-/** Returns what was leased ahead and not sent; until it has arrived there, nothing of its webhook goes from memory. */
-export async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): Promise<void> {
+/**
+ * Returns what was leased and not sent; until it has arrived there, nothing of its webhook goes from memory. `dueAt` puts
+ * it off; null: due as it was.
+ */
+export async function giveBack(
+  deliverer: Deliverer,
+  leases: readonly Lease[],
+  dueAt: number | null = null,
+): Promise<void> {
   if (leases.length === 0) return
   const { deps, now, returning, returns, leased, signal } = deliverer
   const webhooks = new Set(leases.map((lease) => lease.webhook.id))
@@ -135,7 +170,7 @@ export async function giveBack(deliverer: Deliverer, leases: readonly Lease[]): 
   const facts = { deliveries: leases.length }
   const work: Promise<void> = retryUntil(
     signal,
-    async () => returnLeases(deps.store, leases, now(), null),
+    async () => returnLeases(deps.store, leases, now(), dueAt),
     {
       failed: (err) => deps.log.error({ ...facts, err }, 'deliver: leases cannot be returned'),
     },
