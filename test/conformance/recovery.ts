@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { takeSteps } from '#server/pipeline/take-steps.ts'
-import { type StepOf, walkCursor, walkOf } from '#server/store/bulk.ts'
+import { type Step, type StepOf, walkCursor, walkOf } from '#server/store/bulk.ts'
 import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
 import { countDeliveries, getDelivery } from '#server/store/deliveries.ts'
 import { listDeliveries } from '#server/store/delivery-search.ts'
@@ -329,6 +329,26 @@ export function runRecoveryConformance(open: OpenTestStore): void {
           at,
         )
         expect(step).toEqual({ changed: 36, next: null })
+      })
+
+      test('finds the few among thousands of another account, in steps that look at so many', async () => {
+        const other = await makeTenant(store)
+        const foreign = Array.from({ length: 2_500 }, (_, i) => callEvent(other, `other ${i}`))
+        await acceptCalls(0, 3, at)
+        await accept(store, other, foreign, at)
+        await acceptCalls(3, 7, at)
+        const { id } = await makeWebhook(store, tenant)
+        const begun = await beginReplay(store, {
+          ...{ accountId: account, webhookId: id, since: at, until: ever },
+        })
+        if (begun === null) throw new Error('no account')
+        const steps: number[] = []
+        for (let after: number | null = 0; after !== null; ) {
+          const step: Step = await replayStep(store, begun, { startedAt: at, after }, 2, at)
+          steps.push(step.changed)
+          after = step.next
+        }
+        expect(steps).toEqual([2, 1, 2, 2, 0])
       })
     })
 

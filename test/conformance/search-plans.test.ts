@@ -16,6 +16,7 @@ import { type EventFilter, listEvents } from '#server/store/events.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
 import { createPace } from '#server/store/pace.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
+import { beginReplay, replayStep } from '#server/store/replay-missing.ts'
 import type { Store, Trx } from '#server/store/store.ts'
 import {
   accept,
@@ -163,6 +164,20 @@ describe('events', () => {
     )
     expect(steps.join('\n')).toContain('event_call')
   })
+})
+
+test('a replay walks the numbers of the events: none is sorted, nor read twice', async () => {
+  const accountId = tenant.account.id
+  const replay = await beginReplay(store, { accountId, webhookId, since: 0, until: 9e6 })
+  if (replay === null) throw new Error('no account')
+  for (const after of [0, 1]) {
+    const walk = { startedAt: 2_000, after }
+    const steps = await plansOf(() => replayStep(store, replay, walk, 100, 2_000))
+    expect(steps.filter((step) => step.includes('TEMP B-TREE'))).toEqual([])
+    // By the time only for when the first of the period happened, once.
+    expect(steps.filter((step) => step.includes('event_list'))).toHaveLength(after === 0 ? 1 : 0)
+    expect(steps.join('\n')).toContain('SEARCH event USING INTEGER PRIMARY KEY (rowid>?')
+  }
 })
 
 /**
