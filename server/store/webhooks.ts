@@ -30,6 +30,7 @@ import {
   unchecked,
   type Within,
 } from '#server/store/store.ts'
+import { StoreError } from '#server/store/store-error.ts'
 import { requestColumns, requestPart } from '#server/store/webhook-requests.ts'
 import {
   columnsAfter,
@@ -79,6 +80,23 @@ async function lockRow(trx: Trx, accountId: string, id: string): Promise<Webhook
   return await findRow(trx, accountId, id)
 }
 
+/**
+ * Keeps the service there until the transaction ends: deleted meanwhile, it would leave a webhook that no event can fire.
+ * Before the lanes, as whoever deletes it. Throws StoreError `service_gone`.
+ */
+async function holdService(
+  trx: Trx,
+  { facts }: Pick<Store, 'facts'>,
+  accountId: string,
+  uuid: string | null | undefined,
+): Promise<void> {
+  if (uuid === null || uuid === undefined) return
+  const { rows } = await sql`
+    select uuid from service
+    where account_id = ${accountId} and uuid = ${uuid} ${facts.awaitRows('service')}`.execute(trx)
+  if (rows.length === 0) throw new StoreError('service_gone', `The service ${uuid} was deleted.`)
+}
+
 /** `secret` signs its requests and is shown here only; made when the draft has none. */
 export async function createWebhook(
   store: Store,
@@ -90,6 +108,7 @@ export async function createWebhook(
   const id = newId('webhook')
   const secret = draft.secret ?? newSecret(randomBytes(secretBytes))
   return await store.write.transaction().execute(async (trx) => {
+    await holdService(trx, store, accountId, draft.service_uuid)
     const row = await trx
       .insertInto('webhook')
       .values({
@@ -182,6 +201,7 @@ export async function changeWebhook(
 ): Promise<Webhook | null> {
   const { result: changed } = await whileSetAside(store, id, async () =>
     store.write.transaction().execute(async (trx) => {
+      await holdService(trx, store, accountId, change.service_uuid)
       const row = await lockRow(trx, accountId, id)
       if (row === null) return null
       check(webhookOf(store.secrets, row))

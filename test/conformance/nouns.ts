@@ -215,6 +215,18 @@ export function runNounConformance(open: OpenTestStore): void {
       expect(await getWebhook(store, account.id, all.id)).not.toBeNull()
     })
 
+    test('a service that is deleted while a webhook is made for it, or moved to it, gets none', async () => {
+      const { account, serviceUuid } = tenant
+      const { id } = await makeWebhook(store, tenant)
+      await deleteService(store, account.id, serviceUuid, 1)
+      const gone = { code: 'service_gone' }
+      const of = { service_uuid: serviceUuid }
+      await expect(makeWebhook(store, tenant, of)).rejects.toMatchObject(gone)
+      await expect(changeWebhook(store, account.id, id, of, 2)).rejects.toMatchObject(gone)
+      const { items } = await listWebhooks(store, account.id, {}, { limit: 10 })
+      expect(items).toMatchObject([{ id, service_uuid: null }])
+    })
+
     test('pages hold every item once, newest first, while new ones come in', async () => {
       const { account } = tenant
       const made: string[] = []
