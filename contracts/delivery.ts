@@ -38,6 +38,7 @@ export const AttemptError = z.enum([
   'status',
   'response_invalid',
   'address_forbidden',
+  'refused',
 ])
 export type AttemptError = z.infer<typeof AttemptError>
 

@@ -17,7 +17,13 @@ export interface Inconsistency {
 }
 
 export function inconsistencies(settings: ConsistentSettings): readonly Inconsistency[] {
-  return [...ofScope(settings), ...ofFormat(settings), ...ofHeaders(settings), ...ofKeys(settings)]
+  return [
+    ...ofScope(settings),
+    ...ofFormat(settings),
+    ...ofHeaders(settings),
+    ...ofKeys(settings),
+    ...ofConnector(settings),
+  ]
 }
 
 function ofScope({ scope, service_uuid, triggers }: ConsistentSettings): Inconsistency[] {
@@ -80,6 +86,31 @@ export function authenticationHeader(
     default:
       return 'authorization'
   }
+}
+
+/** A connector makes its own requests: what says how the one request is made would be without effect. */
+function ofConnector({ connector, triggers, ...request }: ConsistentSettings): Inconsistency[] {
+  if (connector === null) return []
+  const unlike = (['authentication', 'payload'] as const).filter((name) => !isPlain(request[name]))
+  const wrong = triggers.findIndex((type) => type !== 'call.ended')
+  return [
+    ...unlike.map((name) => ({
+      path: [name],
+      message: `must not be set with the ${connector.type} connector, which makes its own requests`,
+    })),
+    ...(wrong === -1
+      ? []
+      : [
+          {
+            path: ['triggers', wrong],
+            message: `must be call.ended with the ${connector.type} connector: one Task per call`,
+          },
+        ]),
+  ]
+}
+
+function isPlain(part: RequestSettings['authentication'] | RequestSettings['payload']): boolean {
+  return 'style' in part ? part.style === 'native' : part.type === 'none'
 }
 
 /** In a nested payload a key cannot be both a value and an object that has values. */

@@ -1,6 +1,7 @@
 /** The request of a webhook: all that decides its bytes but the URL and the signing secret. */
 import { z } from 'zod'
 import { Authentication } from '#contracts/webhook/authentication.ts'
+import { Connector } from '#contracts/webhook/connector.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
 import { CustomHeaders } from '#contracts/webhook/headers.ts'
 import { Payload } from '#contracts/webhook/payload.ts'
@@ -33,6 +34,9 @@ export const requestSettings = {
   }),
   headers: CustomHeaders,
   payload: Payload,
+  connector: Connector.nullable().meta({
+    description: 'Talks to a receiver that wants several requests; null: one request as set here.',
+  }),
 }
 
 export const RequestSettings = z.object(requestSettings)
@@ -47,4 +51,5 @@ export const plainRequest: RequestSettings = {
   signed: true,
   headers: [],
   payload: { style: 'native' },
+  connector: null,
 }

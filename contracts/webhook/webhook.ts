@@ -124,6 +124,7 @@ export const WebhookDraft = z
     signed: settings.signed.default(plainRequest.signed),
     headers: settings.headers.default([]),
     payload: settings.payload.default(plainRequest.payload),
+    connector: settings.connector.default(null),
     secret: WebhookSecret.optional().meta({
       description:
         'Signing secret; made for you when absent. Shown once, in the answer to the creation.',

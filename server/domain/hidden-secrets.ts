@@ -2,6 +2,7 @@
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { PbxConnection } from '#contracts/service.ts'
+import type { Connector } from '#contracts/webhook/connector.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 
 type Path = readonly (string | number)[]
@@ -48,13 +49,13 @@ export function changeConnection(connection: PbxConnection, change: Change): Pbx
   return { ...connection, ami: { ...connection.ami, secret } }
 }
 
+type SecretParts = Pick<RequestSettings, 'authentication' | 'headers' | 'connector'>
+
 /** Changes the secrets of a webhook's request. */
-export function changeRequest<R extends Pick<RequestSettings, 'authentication' | 'headers'>>(
-  request: R,
-  change: Change,
-): R {
+export function changeRequest<R extends SecretParts>(request: R, change: Change): R {
   return {
     ...request,
+    connector: request.connector === null ? null : changeConnector(request.connector, change),
     authentication: changeAuthentication(request.authentication, change),
     headers: request.headers.map((header, i) =>
       header.secret
@@ -68,6 +69,26 @@ export function changeRequest<R extends Pick<RequestSettings, 'authentication' |
           }
         : header,
     ),
+  }
+}
+
+function changeConnector(connector: Connector, change: Change): Connector {
+  const { login } = connector
+  const changed = (name: string, secret: string) =>
+    change(
+      secret,
+      ['connector', 'login', name],
+      `connector ${connector.type} ${login.type} ${name}`,
+    )
+  switch (login.type) {
+    case 'client_credentials': {
+      const client_secret = changed('client_secret', login.client_secret)
+      return { ...connector, login: { ...login, client_secret } }
+    }
+    case 'jwt_bearer': {
+      const private_key = changed('private_key', login.private_key)
+      return { ...connector, login: { ...login, private_key } }
+    }
   }
 }
 
@@ -117,9 +138,8 @@ function restore<T>(apply: (object: T, change: Change) => T, given: T, stored: T
 export const restoreDocumentSecrets = (given: PbxDocument, stored: PbxDocument | null) =>
   restore(changeDocument, given, stored)
 
-export const hideRequestSecrets = <R extends Pick<RequestSettings, 'authentication' | 'headers'>>(
-  request: R,
-) => changeRequest(request, hide)
+export const hideRequestSecrets = <R extends SecretParts>(request: R) =>
+  changeRequest(request, hide)
 
 export const restoreRequestSecrets = (given: RequestSettings, stored: RequestSettings | null) =>
   restore<RequestSettings>(changeRequest, given, stored)

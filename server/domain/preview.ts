@@ -4,10 +4,12 @@ import { eventFields } from '#contracts/events/field-names.ts'
 import { fieldPath } from '#contracts/field-path.ts'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import type { Preview } from '#contracts/preview.ts'
+import type { Connector } from '#contracts/webhook/connector.ts'
 import { partsOf } from '#contracts/webhook/field-text.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { prepareRequests } from '#server/domain/render/render.ts'
+import { apiUrl, type EndedCall, taskUpsert } from '#server/domain/salesforce/task.ts'
 
 export interface Previewed {
   readonly event: Event
@@ -27,6 +29,7 @@ export function previewRequest({
   version,
   now,
 }: Previewed): NonNullable<Preview['request']> {
+  if (request.connector !== null) return previewTask(event, url, request.connector, version)
   const { render, secretHeaders, signed } = prepareRequests(url, request, version)
   const { headers, ...rest } = render(nativeBody(event))
   const shown = Object.entries(headers).map(([name, value]) => [
@@ -41,10 +44,31 @@ export function previewRequest({
   return { ...rest, headers: { ...Object.fromEntries(shown), ...(signed && signature) } }
 }
 
+/** The last request of the connector, without what the others find out. */
+function previewTask(
+  event: Event,
+  url: string,
+  settings: Connector,
+  version: string,
+): NonNullable<Preview['request']> {
+  const { path, body } = taskUpsert(event as EndedCall, settings, { chosen: null, all: [] })
+  return {
+    method: 'PATCH',
+    url: apiUrl(url, settings, path),
+    headers: {
+      accept: 'application/json',
+      'user-agent': `Offhook/${version}`,
+      authorization: hiddenSecret,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify(body),
+  }
+}
+
 /** Fields that events of this type never have. */
 export function previewHints(
   { type }: Pick<Event, 'type'>,
-  { payload, path_arguments, headers }: RequestSettings,
+  { payload, path_arguments, headers, connector }: RequestSettings,
 ): Preview['hints'] {
   const absent = (field: string) => eventFields.get(field)?.triggers.includes(type) === false
   const textHints = (text: string, path: readonly (string | number)[]) =>
@@ -59,6 +83,11 @@ export function previewHints(
         : [],
     )
   const fields = payload.style === 'mapped' ? payload.fields : []
+  if (connector !== null) {
+    const message =
+      'whose number it is, is looked up when the call is sent; the Task gets its WhoId then'
+    return [{ field: 'connector', message }]
+  }
   return [
     ...path_arguments.flatMap((text, i) => textHints(text, ['path_arguments', i])),
     ...headers.flatMap(({ value }, i) => textHints(value, ['headers', i, 'value'])),

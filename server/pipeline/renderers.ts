@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Connector } from '#contracts/webhook/connector.ts'
 import { plainRequest } from '#contracts/webhook/request.ts'
 import { prepareRequests, type Renderer } from '#server/domain/render/render.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
@@ -8,15 +9,18 @@ import { readRequest } from '#server/store/webhook-requests.ts'
 /** As many as there may be busy webhooks; the rest are made again when they fire. */
 const renderersKept = 10_000
 
+/** How a webhook is sent to: by requests that are rendered, or by a connector. */
+export type Prepared = Renderer | { readonly connector: Connector }
+
 /** What makes the requests of each webhook, as its settings were when the delivery was leased. */
 export interface Renderers {
   /** At once where it is there already: most requests then cost no turn of the event loop. */
-  readonly of: (webhook: ClaimedWebhook) => Renderer | Promise<Renderer>
+  readonly of: (webhook: ClaimedWebhook) => Prepared | Promise<Prepared>
 }
 
 export function createRenderers(store: Store, version: string): Renderers {
-  const known = new LRUCache<string, Renderer>({ max: renderersKept })
-  const keep = (key: string, renderer: Renderer) => {
+  const known = new LRUCache<string, Prepared>({ max: renderersKept })
+  const keep = (key: string, renderer: Prepared) => {
     known.set(key, renderer)
     return renderer
   }
@@ -28,7 +32,12 @@ export function createRenderers(store: Store, version: string): Renderers {
       if (renderer !== undefined) return renderer
       if (requestVersion === null) return keep(key, prepareRequests(url, plainRequest, version))
       return readRequest(store, id).then((settings) =>
-        keep(key, prepareRequests(url, settings, version)),
+        keep(
+          key,
+          settings.connector === null
+            ? prepareRequests(url, settings, version)
+            : { connector: settings.connector },
+        ),
       )
     },
   }

@@ -1,13 +1,19 @@
 /** One request of an event to a webhook as its settings want it: rendered, signed, sent. Deliveries and tests share it. */
 import { LRUCache } from 'lru-cache'
 import type { EarlierRequest } from '#contracts/delivery.ts'
+import type { Connector } from '#contracts/webhook/connector.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { redactHeaders } from '#server/domain/redact.ts'
 import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
+import type { TokenAnswer } from '#server/domain/salesforce/answers.ts'
+import type { EndedCall } from '#server/domain/salesforce/task.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
 import { plainIdentity } from '#server/outbound/tls-identity.ts'
+import { type AccessTokens, createAccessTokens } from '#server/pipeline/access-tokens.ts'
+import { startConversation } from '#server/pipeline/conversation.ts'
 import { createRenderers, type Renderers } from '#server/pipeline/renderers.ts'
+import { sendToSalesforce } from '#server/pipeline/salesforce.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import type { Store } from '#server/store/store.ts'
@@ -27,6 +33,7 @@ export interface Sending {
   readonly identities: TlsIdentities
   /** Signing secrets in the clear, by their sealed text. */
   readonly secrets: LRUCache<string, readonly string[]>
+  readonly salesforceTokens: AccessTokens<TokenAnswer>
 }
 
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
@@ -38,6 +45,7 @@ export function createSending({ store, sender, version }: SendDeps): Sending {
     renderers: createRenderers(store, version),
     identities: createTlsIdentities(store),
     secrets: new LRUCache({ max: secretsKept }),
+    salesforceTokens: createAccessTokens(),
   }
 }
 
@@ -74,6 +82,9 @@ export async function send(
   const { deps, renderers, identities } = sending
   const found = renderers.of(webhook)
   const renderer = found instanceof Promise ? await found : found
+  if ('connector' in renderer) {
+    return await sendByConnector(sending, webhook, renderer.connector, event, at)
+  }
   const request = signedRequest(sending, webhook, renderer, event, marks, at)
   const { timeoutMs, tlsVersion } = webhook
   const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
@@ -86,6 +97,28 @@ export async function send(
     outcome: withoutSecrets(outcome),
     earlierRequests: [],
   }
+}
+
+async function sendByConnector(
+  { deps, identities, salesforceTokens }: Sending,
+  webhook: ClaimedWebhook,
+  settings: Connector,
+  event: SentEvent,
+  at: number,
+): Promise<Sent> {
+  const { timeoutMs, tlsVersion, url, requestVersion } = webhook
+  const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
+  const sent = await sendToSalesforce({
+    conversation: startConversation(deps.sender, { timeoutMs, identity }),
+    tokens: salesforceTokens,
+    tokenKey: `${requestVersion} ${url}`,
+    settings,
+    url,
+    event: JSON.parse(event.body) as EndedCall,
+    version: deps.version,
+    at,
+  })
+  return { ...sent, outcome: withoutSecrets(sent.outcome) }
 }
 
 function signedRequest(

@@ -22,8 +22,9 @@ const aboutOf = (webhookId: string, owner: string) => `webhook ${webhookId} ${ow
 
 /** The settings of the request among all those of a webhook. */
 export function requestPart(settings: RequestSettings): RequestSettings {
-  const { method, format, path_arguments, authentication, signed, headers, payload } = settings
-  return { method, format, path_arguments, authentication, signed, headers, payload }
+  const { method, format, path_arguments, authentication } = settings
+  const { signed, headers, payload, connector } = settings
+  return { method, format, path_arguments, authentication, signed, headers, payload, connector }
 }
 
 export function requestColumns(

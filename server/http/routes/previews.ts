@@ -36,6 +36,7 @@ type Settings = Pick<
   | 'signed'
   | 'headers'
   | 'payload'
+  | 'connector'
 >
 type Parsed = { readonly settings: Settings } | { readonly problems: readonly FieldError[] }
 

@@ -1,0 +1,94 @@
+/** What Salesforce answers, parsed once. */
+import { z } from 'zod'
+import type { Person, PersonKind } from '#server/domain/salesforce/phone-search.ts'
+
+export const TokenAnswer = z.object({
+  access_token: z.string().min(1).max(16_384),
+  instance_url: z.url({ protocol: /^https?$/ }),
+})
+export type TokenAnswer = z.infer<typeof TokenAnswer>
+
+const Row = z.looseObject({
+  attributes: z.object({ type: z.string() }),
+  Id: z.string(),
+  OwnerId: z.string().nullish(),
+  LastModifiedDate: z.string().nullish(),
+})
+export const SearchAnswer = z.object({ searchRecords: z.array(Row) })
+export const QueryAnswer = z.object({ records: z.array(Row) })
+
+/** The reply of an upsert of several records, of which there is one. */
+export const UpsertAnswer = z
+  .array(
+    z.object({
+      id: z.string().nullish(),
+      success: z.boolean(),
+      errors: z.array(
+        z.object({
+          statusCode: z.string(),
+          message: z.string(),
+          fields: z.array(z.string()).default([]),
+        }),
+      ),
+    }),
+  )
+  .length(1)
+
+/** A refusal: `[{errorCode, message}]`, of the token endpoint `{error, error_description}`. */
+const Refusal = z.union([
+  z.array(z.object({ errorCode: z.string(), message: z.string() })).min(1),
+  z.object({ error: z.string(), error_description: z.string().default('') }),
+])
+
+const shown = (text: string) => text.replaceAll(/\s+/g, ' ').slice(0, 300)
+
+/** What Salesforce says of a refusal, for people; null: nothing that could be read. */
+export function refusalText(body: string | null): string | null {
+  const refusal = Refusal.safeParse(jsonOrNull(body))
+  if (!refusal.success) return null
+  if (!Array.isArray(refusal.data)) {
+    return shown(`${refusal.data.error}: ${refusal.data.error_description}`)
+  }
+  return shown(refusal.data.map(({ errorCode, message }) => `${errorCode}: ${message}`).join('; '))
+}
+
+/** What an upsert was refused for, with the fields; null: it was not. */
+export function upsertRefusal(answer: z.infer<typeof UpsertAnswer>): string | null {
+  const [result] = answer
+  if (result === undefined || result.success) return null
+  const errors = result.errors.map(({ statusCode, message, fields }) =>
+    fields.length === 0
+      ? `${statusCode}: ${message}`
+      : `${statusCode} (${fields.join(', ')}): ${message}`,
+  )
+  return shown(errors.join('; '))
+}
+
+export function jsonOrNull(body: string | null): unknown {
+  try {
+    return JSON.parse(body ?? '')
+  } catch {
+    return null
+  }
+}
+
+/** The records of a search or query that are Contacts or Leads. */
+export function peopleOf(rows: readonly z.infer<typeof Row>[]): readonly Person[] {
+  return rows.flatMap((row) => {
+    const kind = row.attributes.type
+    if (kind !== 'Contact' && kind !== 'Lead') return []
+    const phones = Object.entries(row).flatMap(([name, value]) =>
+      /Phone$/.test(name) && typeof value === 'string' ? [value] : [],
+    )
+    const changedAt = Date.parse(row.LastModifiedDate ?? '')
+    return [
+      {
+        kind: kind satisfies PersonKind,
+        id: row.Id,
+        ownerId: row.OwnerId ?? null,
+        changedAt: Number.isNaN(changedAt) ? 0 : changedAt,
+        phones,
+      },
+    ]
+  })
+}

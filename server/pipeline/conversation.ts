@@ -1,0 +1,83 @@
+/** Several requests that make one attempt: all within its time, the last one shown as the attempt, the others beside it. */
+import type { AttemptError, EarlierRequest } from '#contracts/delivery.ts'
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { redactHeaders, redactUrl } from '#server/domain/redact.ts'
+import type { WebhookRequest } from '#server/domain/render/render.ts'
+import type { Sender } from '#server/outbound/attempt.ts'
+import type { TlsIdentity } from '#server/outbound/tls-identity.ts'
+
+/** What went out last and what came back, as the log may have it. */
+export interface Told {
+  readonly method: string
+  readonly url: string
+  readonly requestHeaders: Readonly<Record<string, string>>
+  readonly requestBody: string
+  readonly outcome: AttemptOutcome
+  readonly earlierRequests: readonly EarlierRequest[]
+}
+
+export interface Conversation {
+  /** `shownBody`: what the log has for a body that is secret. Rejects for our own failures only. */
+  readonly ask: (
+    purpose: string,
+    request: WebhookRequest,
+    shownBody?: string,
+  ) => Promise<AttemptOutcome>
+  /** The attempt as it is now; `refused`: the last answer was none to be content with, whatever its status says. */
+  readonly told: (refused?: { readonly error: AttemptError; readonly detail: string }) => Told
+}
+
+interface Asked {
+  readonly purpose: string
+  readonly request: WebhookRequest
+  readonly shownBody: string
+  readonly outcome: AttemptOutcome
+}
+
+export function startConversation(
+  sender: Pick<Sender, 'attempt'>,
+  { timeoutMs, identity }: { readonly timeoutMs: number; readonly identity: TlsIdentity },
+): Conversation {
+  const startedAt = performance.now()
+  const all: Asked[] = []
+  return {
+    async ask(purpose, request, shownBody = request.body) {
+      const left = Math.max(1, timeoutMs - (performance.now() - startedAt))
+      const outcome = await sender.attempt(request, { timeoutMs: left, identity })
+      all.push({ purpose, request, shownBody, outcome })
+      return outcome
+    },
+    told(refused) {
+      const last = all.at(-1)
+      if (last === undefined)
+        throw new Error('A conversation that asked nothing has nothing to tell.')
+      const { request, outcome, shownBody, purpose } = last
+      const durationMs = Math.round(performance.now() - startedAt)
+      const detail = refused?.detail ?? outcome.errorDetail
+      return {
+        method: request.method,
+        url: request.url,
+        requestHeaders: redactHeaders(request.headers),
+        requestBody: shownBody,
+        outcome: {
+          ...outcome,
+          durationMs,
+          ok: outcome.ok && refused === undefined,
+          error: refused?.error ?? outcome.error,
+          errorDetail: detail === null ? null : `${purpose}: ${detail}`,
+        },
+        earlierRequests: all.slice(0, -1).map(earlierOf),
+      }
+    },
+  }
+}
+
+function earlierOf({ purpose, request, outcome }: Asked): EarlierRequest {
+  return {
+    purpose,
+    method: request.method,
+    url: redactUrl(request.url),
+    status_code: outcome.statusCode,
+    duration_ms: outcome.durationMs,
+  }
+}

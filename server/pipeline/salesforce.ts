@@ -1,0 +1,194 @@
+/** The way of one call into Salesforce: sign in, look for whose number it is, make or change its Task. */
+import type { AttemptError } from '#contracts/delivery.ts'
+import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
+import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import {
+  jsonOrNull,
+  peopleOf,
+  QueryAnswer,
+  refusalText,
+  SearchAnswer,
+  TokenAnswer,
+  UpsertAnswer,
+  upsertRefusal,
+} from '#server/domain/salesforce/answers.ts'
+import {
+  choosePerson,
+  type FoundPeople,
+  hasNumber,
+  type Person,
+  type PersonKind,
+  type SearchedNumber,
+  searchedNumber,
+  soqlOf,
+  soslOf,
+} from '#server/domain/salesforce/phone-search.ts'
+import {
+  apiUrl,
+  type EndedCall,
+  outsideParty,
+  ownerOf,
+  taskUpsert,
+} from '#server/domain/salesforce/task.ts'
+import { tokenForm } from '#server/domain/salesforce/token-request.ts'
+import type { AccessTokens, FetchedToken } from '#server/pipeline/access-tokens.ts'
+import type { Conversation, Told } from '#server/pipeline/conversation.ts'
+
+export interface SalesforceCall {
+  readonly conversation: Conversation
+  readonly tokens: AccessTokens<TokenAnswer>
+  /** Names the settings of the webhook: a change of them signs in anew. */
+  readonly tokenKey: string
+  readonly settings: SalesforceConnector
+  /** Of My Domain. */
+  readonly url: string
+  readonly event: EndedCall
+  /** Offhook's. */
+  readonly version: string
+  /** Epoch milliseconds of the wall clock. */
+  readonly at: number
+}
+
+/** Salesforce did not do what was asked; the conversation knows which request that was. */
+class Refusal extends Error {
+  readonly error: AttemptError | null
+
+  constructor(error: AttemptError | null, detail: string) {
+    super(detail)
+    this.error = error
+  }
+}
+
+/** Rejects for our own failures only. */
+export async function sendToSalesforce(call: SalesforceCall): Promise<Told> {
+  try {
+    const found = await findPeople(call)
+    await upsertTask(call, found)
+    return call.conversation.told()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const refused = error.error === null ? undefined : { error: error.error, detail: error.message }
+    return call.conversation.told(refused)
+  }
+}
+
+async function signIn({
+  conversation,
+  settings,
+  url,
+  version,
+  at,
+}: SalesforceCall): Promise<FetchedToken<TokenAnswer>> {
+  const outcome = await conversation.ask(
+    'Access token',
+    {
+      method: 'POST',
+      url: new URL('/services/oauth2/token', url).href,
+      headers: { ...headersOf(version), 'content-type': 'application/x-www-form-urlencoded' },
+      body: tokenForm(settings.login, url, at),
+    },
+    '(credentials)',
+  )
+  if (!outcome.ok) throw refusalOf(outcome)
+  const answer = TokenAnswer.safeParse(jsonOrNull(outcome.responseBody))
+  if (!answer.success) throw new Refusal('response_invalid', 'The answer holds no access token.')
+  return { token: answer.data, expiresInMs: null }
+}
+
+const headersOf = (version: string) => ({
+  accept: 'application/json',
+  'user-agent': `Offhook/${version}`,
+})
+
+interface Asking {
+  readonly purpose: string
+  readonly method: 'GET' | 'PATCH'
+  /** Behind /services/data/v…, with its query. */
+  readonly path: string
+  readonly body?: object
+}
+
+/** One request of the REST API; signs in where that is needed, and once more where the token is refused. */
+async function ask(call: SalesforceCall, asking: Asking): Promise<unknown> {
+  const { tokens, tokenKey } = call
+  const first = await tokens.get(tokenKey, async () => await signIn(call))
+  let outcome = await askWith(call, asking, first)
+  if (outcome.statusCode === 401) {
+    tokens.drop(tokenKey, first)
+    const second = await tokens.get(tokenKey, async () => await signIn(call))
+    outcome = await askWith(call, asking, second)
+  }
+  if (!outcome.ok) throw refusalOf(outcome)
+  return jsonOrNull(outcome.responseBody)
+}
+
+async function askWith(
+  { conversation, settings, version }: SalesforceCall,
+  { purpose, method, path, body }: Asking,
+  { access_token, instance_url }: TokenAnswer,
+): Promise<AttemptOutcome> {
+  const headers = { ...headersOf(version), authorization: `Bearer ${access_token}` }
+  return await conversation.ask(purpose, {
+    method,
+    url: apiUrl(instance_url, settings, path),
+    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+    body: body === undefined ? '' : JSON.stringify(body),
+  })
+}
+
+function refusalOf(outcome: AttemptOutcome): Refusal {
+  const said = refusalText(outcome.responseBody)
+  const detail = [outcome.errorDetail, said === null ? null : `It says: ${said}`]
+  return new Refusal(outcome.error ?? 'status', detail.filter((text) => text !== null).join(' '))
+}
+
+/** Contacts before Leads, and of each what the search finds before what has the same digits. */
+async function findPeople(call: SalesforceCall): Promise<FoundPeople> {
+  const { event, settings } = call
+  const party = outsideParty(event)
+  const number = party === null ? null : searchedNumber(party.number, party.raw)
+  if (number === null) return { chosen: null, all: [] }
+  const searched = await search(call, number)
+  for (const kind of ['Contact', 'Lead'] as const) {
+    const bySearch = searched.filter((person) => person.kind === kind)
+    const people = bySearch.length > 0 ? bySearch : await query(call, kind, number)
+    if (people.length > 0) return choosePerson(people, settings.several, ownerOf(event, settings))
+  }
+  return { chosen: null, all: [] }
+}
+
+async function search(call: SalesforceCall, number: SearchedNumber): Promise<readonly Person[]> {
+  const answer = await ask(call, {
+    purpose: 'Search for the number',
+    method: 'GET',
+    path: `/search?q=${encodeURIComponent(soslOf(number))}`,
+  })
+  const found = SearchAnswer.safeParse(answer)
+  if (!found.success) throw new Refusal('response_invalid', 'The answer is none of a search.')
+  return peopleOf(found.data.searchRecords).filter((person) => hasNumber(person, number))
+}
+
+async function query(
+  call: SalesforceCall,
+  kind: PersonKind,
+  number: SearchedNumber,
+): Promise<readonly Person[]> {
+  const answer = await ask(call, {
+    purpose: `Query for a ${kind} by digits`,
+    method: 'GET',
+    path: `/query?q=${encodeURIComponent(soqlOf(kind, number))}`,
+  })
+  const found = QueryAnswer.safeParse(answer)
+  if (!found.success) throw new Refusal('response_invalid', 'The answer is none of a query.')
+  return peopleOf(found.data.records).filter((person) => hasNumber(person, number))
+}
+
+/** By the external id: sent twice, it is the same Task. */
+async function upsertTask(call: SalesforceCall, found: FoundPeople): Promise<void> {
+  const { path, body } = taskUpsert(call.event, call.settings, found)
+  const answer = await ask(call, { purpose: 'Task', method: 'PATCH', path, body })
+  const upserted = UpsertAnswer.safeParse(answer)
+  if (!upserted.success) throw new Refusal('response_invalid', 'The answer is none of an upsert.')
+  const refused = upsertRefusal(upserted.data)
+  if (refused !== null) throw new Refusal('refused', `Salesforce refused the Task: ${refused}`)
+}
