@@ -30,6 +30,8 @@ const failureKeptMs = 5_000
 
 interface Kept<T> {
   readonly token: Promise<T>
+  /** Once it is there. */
+  value: T | null
   /** By `performance.now()`; null: it is being fetched. */
   until: number | null
 }
@@ -39,10 +41,15 @@ export function createAccessTokens<T>(): AccessTokens<T> {
 
   function fetchInto(key: string, fetch: () => Promise<FetchedToken<T>>): Promise<T> {
     const fetching = fetch()
-    const entry: Kept<T> = { token: fetching.then(({ token }) => token), until: null }
+    const entry: Kept<T> = {
+      token: fetching.then(({ token }) => token),
+      value: null,
+      until: null,
+    }
     kept.set(key, entry)
     fetching.then(
-      ({ expiresInMs }) => {
+      ({ token, expiresInMs }) => {
+        entry.value = token
         const life = expiresInMs ?? usualLifeMs
         // At least once for those that wait, however short its life.
         entry.until = performance.now() + Math.max(life - spareMs, Math.min(life, 1_000))
@@ -63,13 +70,7 @@ export function createAccessTokens<T>(): AccessTokens<T> {
       return await fetchInto(key, fetch)
     },
     drop(key, refused) {
-      const known = kept.get(key)
-      known?.token.then(
-        (token) => {
-          if (token === refused && kept.get(key) === known) kept.delete(key)
-        },
-        () => undefined,
-      )
+      if (kept.get(key)?.value === refused) kept.delete(key)
     },
   }
 }

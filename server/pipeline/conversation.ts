@@ -23,6 +23,8 @@ export interface Conversation {
     request: WebhookRequest,
     shownBody?: string,
   ) => Promise<AttemptOutcome>
+  /** Whether anything went out yet. */
+  readonly begun: () => boolean
   /** The attempt as it is now; `refused`: the last answer was none to be content with, whatever its status says. */
   readonly told: (refused?: { readonly error: AttemptError; readonly detail: string }) => Told
 }
@@ -47,6 +49,7 @@ export function startConversation(
       all.push({ purpose, request, shownBody, outcome })
       return outcome
     },
+    begun: () => all.length > 0,
     told(refused) {
       const last = all.at(-1)
       if (last === undefined)

@@ -49,26 +49,29 @@ export interface SalesforceCall {
   readonly at: number
 }
 
-/** Salesforce did not do what was asked; the conversation knows which request that was. */
+/** Salesforce did not do what was asked with the last request of the conversation. */
 class Refusal extends Error {
-  readonly error: AttemptError | null
+  readonly told: Told
 
-  constructor(error: AttemptError | null, detail: string) {
+  constructor(conversation: Conversation, error: AttemptError, detail: string) {
     super(detail)
-    this.error = error
+    this.told = conversation.told({ error, detail })
   }
 }
 
 /** Rejects for our own failures only. */
 export async function sendToSalesforce(call: SalesforceCall): Promise<Told> {
+  const { conversation } = call
   try {
     const found = await findPeople(call)
     await upsertTask(call, found)
-    return call.conversation.told()
+    return conversation.told()
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    const refused = error.error === null ? undefined : { error: error.error, detail: error.message }
-    return call.conversation.told(refused)
+    const { outcome } = error.told
+    // Another attempt asked for the token a moment ago, and this one shares its failure.
+    if (!conversation.begun()) return { ...error.told, earlierRequests: [] }
+    return conversation.told({ error: outcome.error ?? 'refused', detail: error.message })
   }
 }
 
@@ -89,9 +92,10 @@ async function signIn({
     },
     '(credentials)',
   )
-  if (!outcome.ok) throw refusalOf(outcome)
+  if (!outcome.ok) throw refusalOf(conversation, outcome)
   const answer = TokenAnswer.safeParse(jsonOrNull(outcome.responseBody))
-  if (!answer.success) throw new Refusal('response_invalid', 'The answer holds no access token.')
+  if (!answer.success)
+    throw new Refusal(conversation, 'response_invalid', 'The answer holds no access token.')
   return { token: answer.data, expiresInMs: null }
 }
 
@@ -118,7 +122,7 @@ async function ask(call: SalesforceCall, asking: Asking): Promise<unknown> {
     const second = await tokens.get(tokenKey, async () => await signIn(call))
     outcome = await askWith(call, asking, second)
   }
-  if (!outcome.ok) throw refusalOf(outcome)
+  if (!outcome.ok) throw refusalOf(call.conversation, outcome)
   return jsonOrNull(outcome.responseBody)
 }
 
@@ -136,10 +140,11 @@ async function askWith(
   })
 }
 
-function refusalOf(outcome: AttemptOutcome): Refusal {
+function refusalOf(conversation: Conversation, outcome: AttemptOutcome): Refusal {
   const said = refusalText(outcome.responseBody)
   const detail = [outcome.errorDetail, said === null ? null : `It says: ${said}`]
-  return new Refusal(outcome.error ?? 'status', detail.filter((text) => text !== null).join(' '))
+  const text = detail.filter((part) => part !== null).join(' ')
+  return new Refusal(conversation, outcome.error ?? 'status', text)
 }
 
 /** Contacts before Leads, and of each what the search finds before what has the same digits. */
@@ -164,7 +169,8 @@ async function search(call: SalesforceCall, number: SearchedNumber): Promise<rea
     path: `/search?q=${encodeURIComponent(soslOf(number))}`,
   })
   const found = SearchAnswer.safeParse(answer)
-  if (!found.success) throw new Refusal('response_invalid', 'The answer is none of a search.')
+  if (!found.success)
+    throw new Refusal(call.conversation, 'response_invalid', 'The answer is none of a search.')
   return peopleOf(found.data.searchRecords).filter((person) => hasNumber(person, number))
 }
 
@@ -179,7 +185,8 @@ async function query(
     path: `/query?q=${encodeURIComponent(soqlOf(kind, number))}`,
   })
   const found = QueryAnswer.safeParse(answer)
-  if (!found.success) throw new Refusal('response_invalid', 'The answer is none of a query.')
+  if (!found.success)
+    throw new Refusal(call.conversation, 'response_invalid', 'The answer is none of a query.')
   return peopleOf(found.data.records).filter((person) => hasNumber(person, number))
 }
 
@@ -188,7 +195,9 @@ async function upsertTask(call: SalesforceCall, found: FoundPeople): Promise<voi
   const { path, body } = taskUpsert(call.event, call.settings, found)
   const answer = await ask(call, { purpose: 'Task', method: 'PATCH', path, body })
   const upserted = UpsertAnswer.safeParse(answer)
-  if (!upserted.success) throw new Refusal('response_invalid', 'The answer is none of an upsert.')
+  if (!upserted.success)
+    throw new Refusal(call.conversation, 'response_invalid', 'The answer is none of an upsert.')
   const refused = upsertRefusal(upserted.data)
-  if (refused !== null) throw new Refusal('refused', `Salesforce refused the Task: ${refused}`)
+  if (refused !== null)
+    throw new Refusal(call.conversation, 'refused', `Salesforce refused the Task: ${refused}`)
 }

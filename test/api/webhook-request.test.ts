@@ -114,6 +114,35 @@ test.each([
   )
 })
 
+const salesforce = (login: object, more: object = {}) => ({
+  connector: { type: 'salesforce', login, ...more },
+})
+const secret = { type: 'client_credentials', client_id: 'app', client_secret: 's3cr3t' }
+const bearer = { type: 'jwt_bearer', client_id: 'app', username: 'u@x', private_key: 'none' }
+
+test.each([
+  ['connector.login.private_key', salesforce(bearer), /private key as PEM/],
+  ['connector.external_id_field', salesforce(secret, { external_id_field: 'Id' }), /__c/],
+  ['connector.owners.201', salesforce(secret, { owners: { 201: 'x' } }), /record id/],
+  ['triggers[0]', { ...salesforce(secret), triggers: ['call.missed'] }, /one Task per call/],
+  [
+    'authentication',
+    { ...salesforce(secret), authentication: { type: 'basic' } },
+    /its own requests/,
+  ],
+])('Salesforce: refused at %s', async (path, settings, message) => {
+  const { status, body } = await create(settings)
+  expect(status).toBe(422)
+  expect(body.errors).toContainEqual(
+    expect.objectContaining({ field: path, message: expect.stringMatching(message) }),
+  )
+})
+
+test('Salesforce: its secret is masked', async () => {
+  const { body } = await create(salesforce(secret))
+  expect(body.connector.login).toEqual({ ...secret, client_secret: '********' })
+})
+
 test('a change is held to what it leaves the webhook with', async () => {
   const created = await create({})
   const address = `/api/v1/webhooks/${created.body.id}`

@@ -24,11 +24,13 @@ export interface OneWebhook extends AsyncDisposable {
   readonly receiver: Receiver
   /** Accepts the event, with the tenant's account and service in it; the request that comes of it. */
   readonly send: (event: Event) => Promise<ReceivedRequest>
+  /** Accepts the event likewise; the attempt that was written down of it, whoever it went to. */
+  readonly deliver: (event: Event) => Promise<Attempt>
   /** The attempt that was written down last. */
   readonly lastAttempt: () => Promise<Attempt>
 }
 
-/** `settings`: those of a draft, but its URL: `path` is appended to the receiver's. */
+/** `settings`: those of a draft, but its URL unless it goes elsewhere: `path` is appended to the receiver's. */
 export async function oneWebhook(settings: object, path = ''): Promise<OneWebhook> {
   const parts = new AsyncDisposableStack()
   const { store } = parts.use(await openSqliteTestStore())
@@ -64,31 +66,42 @@ export async function oneWebhook(settings: object, path = ''): Promise<OneWebhoo
   })
   const { account, serviceUuid } = tenant
   const deliveries = async () => (await listDeliveries(store, account.id, {}, { limit: 50 })).items
+  async function accept(event: Event): Promise<void> {
+    const service = event.service === null ? null : { ...event.service, uuid: serviceUuid }
+    const own = { ...event, account: { ...event.account, id: account.id }, service } as Event
+    await acceptEvents(store, acceptanceOf(tenant, [own], { now: Date.now() }))
+  }
+  const written = async () =>
+    await waitUntil(async () => (await deliveries()).every(({ attempts }) => attempts > 0), {
+      what: 'it is written down',
+    })
+  async function lastAttempt(): Promise<Attempt> {
+    const [delivery] = await deliveries()
+    const attempts = await listAttempts(store, account.id, delivery?.id ?? '', { limit: 50 })
+    const last = attempts?.items.toSorted((a, b) => b.number - a.number)[0]
+    if (last === undefined) throw new Error('there is no attempt')
+    return last
+  }
   return {
     store,
     tenant,
     webhook,
     receiver,
     async send(event) {
-      const service = event.service === null ? null : { ...event.service, uuid: serviceUuid }
-      const own = { ...event, account: { ...event.account, id: account.id }, service } as Event
       const before = receiver.requests.length
-      await acceptEvents(store, acceptanceOf(tenant, [own], { now: Date.now() }))
+      await accept(event)
       const requests = await receiver.waitFor((all) => all.length > before, 'the request')
       const request = requests[before]
       if (request === undefined) throw new Error('there is no request')
-      await waitUntil(async () => (await deliveries()).every(({ attempts }) => attempts > 0), {
-        what: 'it is written down',
-      })
+      await written()
       return request
     },
-    async lastAttempt() {
-      const [delivery] = await deliveries()
-      const attempts = await listAttempts(store, account.id, delivery?.id ?? '', { limit: 50 })
-      const last = attempts?.items.toSorted((a, b) => b.number - a.number)[0]
-      if (last === undefined) throw new Error('there is no attempt')
-      return last
+    async deliver(event) {
+      await accept(event)
+      await written()
+      return await lastAttempt()
     },
+    lastAttempt,
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }

@@ -2,7 +2,7 @@
  * Whose number it is: queries that find candidates, and the comparison that decides. Salesforce keeps numbers as people
  * typed them, and its search splits words at punctuation, so that no query finds them all and some find others.
  */
-import { parsePhoneNumberFromString } from 'libphonenumber-js'
+import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js'
 
 export type PersonKind = 'Contact' | 'Lead'
 
@@ -18,6 +18,8 @@ export interface Person {
 
 /** A number that can be looked up. */
 export interface SearchedNumber {
+  /** Null: the country is not known. */
+  readonly e164: string | null
   /** Digits of the number without country code and trunk prefix, where that is known. */
   readonly significant: string
   readonly country: string | null
@@ -39,6 +41,7 @@ export function searchedNumber(e164: string | null, raw: string | null): Searche
   if (parsed !== undefined) {
     const national = parsed.formatNational()
     return {
+      e164: parsed.number,
       significant: parsed.nationalNumber,
       country: parsed.country ?? null,
       forms: [
@@ -56,7 +59,7 @@ export function searchedNumber(e164: string | null, raw: string | null): Searche
   const digits = digitsOf(raw ?? '')
   return digits.length < leastDigits
     ? null
-    : { significant: digits.replace(/^0+/, ''), country: null, forms: [digits] }
+    : { e164: null, significant: digits.replace(/^0+/, ''), country: null, forms: [digits] }
 }
 
 const digitsOf = (text: string) => text.replaceAll(/\D/g, '')
@@ -83,14 +86,12 @@ export function hasNumber({ phones }: Person, number: SearchedNumber): boolean {
   return phones.some((phone) => sameNumber(phone, number))
 }
 
-function sameNumber(phone: string, { significant, country }: SearchedNumber): boolean {
-  const read = parsePhoneNumberFromString(
-    phone,
-    country === null ? undefined : (country as Parameters<typeof parsePhoneNumberFromString>[1]),
-  )
-  if (read !== undefined && country !== null) {
-    return read.nationalNumber === significant && (read.country ?? country) === country
-  }
+/** A number that is whole must be the same one; of one that lacks its area code the digits that it has. */
+function sameNumber(phone: string, { e164, significant, country }: SearchedNumber): boolean {
+  const home = country !== null && isSupportedCountry(country) ? country : undefined
+  const read = parsePhoneNumberFromString(phone, home)
+  const whole = read?.isValid() === true || /^\s*(\+|00)/.test(phone)
+  if (whole && e164 !== null) return read?.number === e164
   const digits = digitsOf(phone).replace(/^0+/, '')
   return (
     digits.length >= leastDigits && (digits.endsWith(significant) || significant.endsWith(digits))

@@ -1,7 +1,11 @@
 import { api } from '#contracts/api.ts'
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import type { Connector } from '#contracts/webhook/connector.ts'
+import { CertificateError } from '#server/domain/certificates.ts'
+import { rsaKey } from '#server/domain/salesforce/token-request.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Serving, serve, serveChange, serveCreation } from '#server/http/serve.ts'
+import { type Serving, serve, serveChange, serveCreation, wrongFields } from '#server/http/serve.ts'
 import { getService } from '#server/store/services.ts'
 import {
   changeWebhook,
@@ -35,11 +39,25 @@ async function checkUrl({ whyForbidden }: RouteDeps, url: string | undefined) {
   })
 }
 
+/** A key that cannot sign is told to who sets it. A mask stands for one that was taken before. */
+function checkConnector(connector: Connector | null | undefined): void {
+  const login = connector?.login
+  if (login?.type !== 'jwt_bearer' || login.private_key === hiddenSecret) return
+  try {
+    rsaKey(login.private_key)
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+    const field = 'connector.login.private_key'
+    throw wrongFields([{ field, code: 'invalid', message: error.message }])
+  }
+}
+
 export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
   const { store, now } = deps
   serveCreation(serving, api.createWebhook, async ({ caller, body }, remember) => {
     await checkService(deps, caller.id, body.service_uuid)
     await checkUrl(deps, body.url)
+    checkConnector(body.connector)
     return await createWebhook(store, caller.id, body, now(), remember)
   })
   serve(serving, api.listWebhooks, async ({ caller, query }) => {
@@ -52,6 +70,7 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
   serveChange(serving, api.changeWebhook, async ({ caller, params, body }, unchanged) => {
     await checkService(deps, caller.id, body.service_uuid)
     await checkUrl(deps, body.url)
+    checkConnector(body.connector)
     return found(await changeWebhook(store, caller.id, params.id, body, now(), unchanged))
   })
   serveChange(serving, api.deleteWebhook, async ({ caller, params }, unchanged) => {
