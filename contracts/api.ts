@@ -6,6 +6,7 @@ import type { Route } from '#contracts/route.ts'
 import { deliveriesRoutes } from '#contracts/routes/deliveries.ts'
 import { eventsRoutes } from '#contracts/routes/events.ts'
 import { healthRoutes } from '#contracts/routes/health.ts'
+import { predefinedRoutes } from '#contracts/routes/predefined.ts'
 import { previewsRoutes } from '#contracts/routes/previews.ts'
 import { servicesRoutes } from '#contracts/routes/services.ts'
 import { tlsRoutes } from '#contracts/routes/tls.ts'
@@ -15,6 +16,7 @@ export const api = {
   ...servicesRoutes,
   ...webhooksRoutes,
   ...previewsRoutes,
+  ...predefinedRoutes,
   ...tlsRoutes,
   ...deliveriesRoutes,
   ...eventsRoutes,

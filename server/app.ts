@@ -32,6 +32,7 @@ import { runHousekeep } from '#server/pipeline/housekeep.ts'
 import { openNode } from '#server/pipeline/node.ts'
 import { createTester } from '#server/pipeline/send-test.ts'
 import { openServices, type RunningServices } from '#server/pipeline/services.ts'
+import { readPredefinedWebhooks } from '#server/predefined-webhooks.ts'
 import { StartError } from '#server/start-error.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
@@ -232,6 +233,15 @@ function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
   return demo.world
 }
 
+function webhookTools(store: Store, sender: Sender) {
+  return {
+    version,
+    whyForbidden: sender.whyForbidden,
+    tester: createTester({ store, sender, version, now: Date.now }),
+    predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
+  }
+}
+
 function testCallsOf(demo: () => Demo | null) {
   return {
     takesTestCalls: (uuid: string) => worldOf(demo(), uuid) !== null,
@@ -277,9 +287,7 @@ export async function openApp(opening: Opening): Promise<App> {
     },
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
     ...testCallsOf(() => demo),
-    whyForbidden: sender.whyForbidden,
-    version,
-    tester: createTester({ store, sender, version, now: Date.now }),
+    ...webhookTools(store, sender),
     open: () => open,
     owns: () => services?.states().map(({ service }) => service.uuid) ?? [],
   }

@@ -154,6 +154,9 @@ export const Webhook = z
   .object({
     id: WebhookId,
     scope: WebhookScope,
+    predefined: z.string().nullable().meta({
+      description: 'The predefined webhook that it was made from; null: a custom one.',
+    }),
     ...settings,
     triggers: z.array(EventTypeName),
     disabled_reason: z.enum(['by_user', 'gone', 'failing']).nullable().meta({

@@ -1,4 +1,5 @@
 import type { AgentRecords, AgentState } from '#contracts/agent.ts'
+import type { PredefinedWebhook } from '#contracts/predefined.ts'
 import type { PbxConnection } from '#contracts/service.ts'
 import type { TestCall } from '#contracts/test-call.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
@@ -46,6 +47,8 @@ export interface RouteDeps {
   /** Offhook's. */
   readonly version: string
   readonly tester: Tester
+  /** By name. */
+  readonly predefined: ReadonlyMap<string, PredefinedWebhook>
   readonly agents: Agents
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean

@@ -10,6 +10,7 @@ import { serveDeliveries } from '#server/http/routes/deliveries.ts'
 import { serveEventTypes } from '#server/http/routes/event-types.ts'
 import { serveEvents } from '#server/http/routes/events.ts'
 import { serveHealth } from '#server/http/routes/health.ts'
+import { servePredefined } from '#server/http/routes/predefined.ts'
 import { servePreviews } from '#server/http/routes/previews.ts'
 import { serveRecovery } from '#server/http/routes/recovery.ts'
 import { serveServices } from '#server/http/routes/services.ts'
@@ -58,6 +59,7 @@ export function serveApi(deps: RouteDeps, log: Logger): FastifyInstance {
   serveAgents(serving, deps)
   serveWebhooks(serving, deps)
   servePreviews(serving, deps)
+  servePredefined(serving, deps)
   serveTls(serving, deps)
   serveDeliveries(serving, deps)
   serveRecovery(serving, deps)

@@ -193,7 +193,7 @@ export function serveCreation<R extends Route & { readonly idempotent: true }>(
     if (key === undefined) {
       return send(request, reply, route, textOf(route, await handler(input, async () => undefined)))
     }
-    const print = fingerprintOf(`${route.method} ${route.path}`, input.body)
+    const print = fingerprintOf(`${route.method} ${request.url}`, input.body)
     const stored = await runOnce(
       serving.idempotencyKeys,
       input.caller.id,

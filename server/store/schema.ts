@@ -69,6 +69,8 @@ interface WebhookTable {
   service_uuid: string | null
   /** Of scope `call_flow`: the name of its Webhook object; else null. */
   component: string | null
+  /** The name of the predefined webhook that it was made from; null: it is a custom one. */
+  predefined: string | null
   name: string
   url: string
   /** JSON array of event types. */

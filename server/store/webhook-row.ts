@@ -38,6 +38,7 @@ export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
   return {
     id: row.id,
     scope: row.scope,
+    predefined: row.predefined,
     ...settingsOf(row),
     ...hideRequestSecrets(requestOf(box, row)),
     breaker: shownBreaker(breakerOf(row)),

@@ -101,7 +101,7 @@ async function holdService(
 export async function createWebhook(
   store: Store,
   accountId: string,
-  draft: WebhookDraft,
+  draft: WebhookDraft & { readonly predefined?: string },
   now: number,
   within: Within<CreatedWebhook> = nothingMore,
 ): Promise<CreatedWebhook> {
@@ -117,6 +117,7 @@ export async function createWebhook(
         scope: draft.scope,
         service_uuid: draft.service_uuid,
         component: null,
+        predefined: draft.predefined ?? null,
         name: draft.name,
         url: draft.url,
         triggers: JSON.stringify(draft.triggers),

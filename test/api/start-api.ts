@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { Problem } from '#contracts/problem.ts'
+import { projectFolder } from '#server/config.ts'
 import { serveApi } from '#server/http/serve-api.ts'
 
 import { createSender } from '#server/outbound/attempt.ts'
@@ -15,6 +16,7 @@ import { endOfRecord } from '#server/pbx/products.ts'
 import { firstCursor } from '#server/pipeline/capture-batch.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { createTester } from '#server/pipeline/send-test.ts'
+import { readPredefinedWebhooks } from '#server/predefined-webhooks.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
 import { createApiKey } from '#server/store/api-keys.ts'
 import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
@@ -128,6 +130,7 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
         agents,
         version: '0.0.0',
         tester: createTester({ store, sender, version: '0.0.0', now: Date.now }),
+        predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
         open: () => open,
         owns: () => [],
       },

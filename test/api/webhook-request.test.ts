@@ -49,8 +49,17 @@ describe('secrets', () => {
       authentication: { password: '********' },
       headers: [{ value: '********' }],
     })
-    const { id, scope, secret, breaker, disabled_reason, created_at, updated_at, ...shown } =
-      created.body
+    const {
+      id,
+      scope,
+      predefined,
+      secret,
+      breaker,
+      disabled_reason,
+      created_at,
+      updated_at,
+      ...shown
+    } = created.body
     const changed = await server.anna.request('PATCH', address, { body: { ...shown, retries: 1 } })
     expect(changed).toMatchObject({ status: 200, body: { retries: 1 } })
     const list = await server.anna.request('GET', '/api/v1/webhooks')

@@ -85,6 +85,7 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('scope', 'text', (c) => c.notNull())
     .addColumn('service_uuid', 'text')
     .addColumn('component', 'text')
+    .addColumn('predefined', 'text')
     .addColumn('name', 'text', (c) => c.notNull())
     .addColumn('url', 'text', (c) => c.notNull())
     .addColumn('triggers', 'text', (c) => c.notNull())

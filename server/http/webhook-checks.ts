@@ -1,0 +1,57 @@
+/** What of a webhook's settings cannot be told from the settings alone. */
+import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import type { Connector } from '#contracts/webhook/connector.ts'
+import type { WebhookChange } from '#contracts/webhook/webhook.ts'
+import { CertificateError } from '#server/domain/certificates.ts'
+import { rsaKey } from '#server/domain/salesforce/token-request.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
+import type { RouteDeps } from '#server/http/route-deps.ts'
+import { wrongFields } from '#server/http/serve.ts'
+import { getService } from '#server/store/services.ts'
+
+/** Throws `invalid_input`. */
+export async function checkDraft(
+  deps: RouteDeps,
+  accountId: string,
+  { service_uuid, url, connector }: WebhookChange,
+): Promise<void> {
+  await checkService(deps, accountId, service_uuid)
+  await checkUrl(deps, url)
+  checkConnector(connector)
+}
+
+/** A webhook may name a service of its own account only; another's does not exist for it. */
+async function checkService(
+  { store }: RouteDeps,
+  accountId: string,
+  uuid: string | null | undefined,
+) {
+  if (uuid === null || uuid === undefined) return
+  if ((await getService(store, accountId, uuid)) !== null) return
+  const message = 'there is no such service in your account'
+  throw new ProblemError('invalid_input', 'Wrong: service_uuid.', {
+    errors: [{ field: 'service_uuid', code: 'invalid', message }],
+  })
+}
+
+/** The guard of the send, asked when the URL is stored: who makes the webhook is told, and not only its log. */
+async function checkUrl({ whyForbidden }: RouteDeps, url: string | undefined) {
+  const why = url === undefined ? null : await whyForbidden(url)
+  if (why === null) return
+  throw new ProblemError('invalid_input', 'Wrong: url.', {
+    errors: [{ field: 'url', code: 'address_forbidden', message: why }],
+  })
+}
+
+/** A key that cannot sign is told to who sets it. A mask stands for one that was taken before. */
+function checkConnector(connector: Connector | null | undefined): void {
+  const login = connector?.login
+  if (login?.type !== 'jwt_bearer' || login.private_key === hiddenSecret) return
+  try {
+    rsaKey(login.private_key)
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+    const field = 'connector.login.private_key'
+    throw wrongFields([{ field, code: 'invalid', message: error.message }])
+  }
+}
