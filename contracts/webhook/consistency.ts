@@ -22,11 +22,13 @@ export function inconsistencies(settings: ConsistentSettings): readonly Inconsis
     ...ofFormat(settings),
     ...ofHeaders(settings),
     ...ofKeys(settings),
+    ...ofPhoneCloud(settings),
     ...ofConnector(settings),
   ]
 }
 
-function ofScope({ scope, service_uuid, triggers }: ConsistentSettings): Inconsistency[] {
+function ofScope(settings: ConsistentSettings): Inconsistency[] {
+  const { scope, service_uuid } = settings
   if (scope === 'account') {
     return service_uuid === null
       ? []
@@ -35,28 +37,47 @@ function ofScope({ scope, service_uuid, triggers }: ConsistentSettings): Inconsi
   if (service_uuid === null) {
     return [{ path: ['service_uuid'], message: `must name a service with scope ${scope}` }]
   }
-  const wrong = triggers.findIndex(
-    (type) => scope === 'global' && eventCatalogue[type].phoneCloudType === null,
+  return scope === 'global' ? ofGlobal(settings) : []
+}
+
+/** Global webhooks are those of the Phone Cloud document: its format, its token. */
+function ofGlobal({ payload, authentication }: ConsistentSettings): Inconsistency[] {
+  const wrong: Inconsistency[] = []
+  if (payload.style !== 'phone-cloud') {
+    wrong.push({ path: ['payload'], message: 'must have the style phone-cloud with scope global' })
+  }
+  if (authentication.type !== 'pbx_token') {
+    const message = 'must be of type pbx_token with scope global: the secret token'
+    wrong.push({ path: ['authentication'], message })
+  }
+  return wrong
+}
+
+/** Triggers for which the Phone Cloud format has no event. */
+function ofPhoneCloud({ payload, triggers }: ConsistentSettings): Inconsistency[] {
+  if (payload.style !== 'phone-cloud') return []
+  return triggers.flatMap((type, i) =>
+    eventCatalogue[type].phoneCloudType === null
+      ? [
+          {
+            path: ['triggers', i],
+            message: `must be an event of the Phone Cloud format, which ${type} is not`,
+          },
+        ]
+      : [],
   )
-  return wrong === -1
-    ? []
-    : [
-        {
-          path: ['triggers', wrong],
-          message: `must be a trigger of global webhooks, which ${triggers[wrong]} is not`,
-        },
-      ]
 }
 
 function ofFormat({ method, format, payload }: ConsistentSettings): Inconsistency[] {
   if (method === 'GET' && format !== 'query') {
     return [{ path: ['format'], message: 'must be query with GET, which has no body' }]
   }
-  return payload.style === 'native' && format !== 'json'
+  const whole = payload.style === 'native' || payload.style === 'cloudevents'
+  return whole && format !== 'json'
     ? [
         {
           path: ['format'],
-          message: 'must be json with the native payload: choose the mapped one for query and form',
+          message: `must be json with the ${payload.style} payload: choose the mapped one for query and form`,
         },
       ]
     : []

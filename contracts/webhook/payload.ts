@@ -81,7 +81,20 @@ const MappedPayload = z
   .meta({ description: 'Chosen fields under request keys of your own.' })
 export type MappedPayload = z.infer<typeof MappedPayload>
 
+const PhoneCloudPayload = z
+  .strictObject({ style: z.literal('phone-cloud') })
+  .meta({ description: 'Flat values by the names of the Phone Cloud webhooks.' })
+
+const CloudEventsPayload = z
+  .strictObject({ style: z.literal('cloudevents') })
+  .meta({ description: 'CloudEvents 1.0, structured: the native event is its data.' })
+
 export const Payload = z
-  .discriminatedUnion('style', [NativePayload, MappedPayload])
+  .discriminatedUnion('style', [
+    NativePayload,
+    MappedPayload,
+    PhoneCloudPayload,
+    CloudEventsPayload,
+  ])
   .meta({ id: 'Payload' })
 export type Payload = z.infer<typeof Payload>

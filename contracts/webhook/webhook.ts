@@ -3,6 +3,7 @@ import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import { WebhookId } from '#contracts/ids.ts'
 import { inconsistencies } from '#contracts/webhook/consistency.ts'
+import type { Payload } from '#contracts/webhook/payload.ts'
 import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
 import { plainRequest, requestSettings } from '#contracts/webhook/request.ts'
 
@@ -100,6 +101,9 @@ export const WebhookBreaker = z
   .meta({ id: 'WebhookBreaker' })
 export type WebhookBreaker = z.infer<typeof WebhookBreaker>
 
+const payloadOf = (scope: string | undefined): Payload =>
+  scope === 'global' ? { style: 'phone-cloud' } : plainRequest.payload
+
 export const WebhookDraft = z
   .strictObject({
     ...settings,
@@ -123,7 +127,9 @@ export const WebhookDraft = z
     authentication: settings.authentication.default(plainRequest.authentication),
     signed: settings.signed.default(plainRequest.signed),
     headers: settings.headers.default([]),
-    payload: settings.payload.default(plainRequest.payload),
+    payload: settings.payload
+      .optional()
+      .meta({ description: 'native; with scope global phone-cloud.' }),
     connector: settings.connector.default(null),
     secret: WebhookSecret.optional().meta({
       description:
@@ -135,6 +141,7 @@ export const WebhookDraft = z
     scope:
       draft.scope ?? (draft.service_uuid === null ? ('account' as const) : ('service' as const)),
     format: draft.format ?? (draft.method === 'GET' ? ('query' as const) : ('json' as const)),
+    payload: draft.payload ?? payloadOf(draft.scope),
   }))
   .superRefine((draft, context) => {
     for (const { path, message } of inconsistencies(draft)) {

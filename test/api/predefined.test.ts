@@ -20,7 +20,7 @@ test('the list has every definition, with what is to be filled in', async () => 
   const { body } = await server.anna.request('GET', '/api/v1/predefined-webhooks')
   expect(body.items).toEqual(definitions)
   expect(definitions.map(({ label }) => label)).toEqual(
-    expect.arrayContaining(['Salesforce', 'Tradersoft']),
+    expect.arrayContaining(['Salesforce', 'Tradersoft', 'Voip Cloud']),
   )
 })
 
@@ -30,7 +30,11 @@ test.each(definitions)('$label: what is asked for makes a webhook of it', async 
   expect(missing.status).toBe(422)
   const asked = definition.asks_for.map(({ field }) => field)
   for (const { field } of missing.body.errors) expect(asked).toContain(field)
-  const made = await server.anna.request('POST', address(name), { body: example })
+  const service = await server.anna.request('POST', '/api/v1/services', {
+    body: { name, friendly_name: name, connection: { kind: 'asterisk_managed' } },
+  })
+  const own = 'service_uuid' in example ? { service_uuid: service.body.uuid } : {}
+  const made = await server.anna.request('POST', address(name), { body: { ...example, ...own } })
   expect(made).toMatchObject({
     status: 201,
     body: { predefined: name, name: settings.name, url: example.url },

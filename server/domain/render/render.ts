@@ -1,9 +1,13 @@
 /** Event + webhook → the request. Pure: the delivery, the preview and the tests share it. */
+
+import type { Event } from '#contracts/events/catalogue.ts'
 import type { Payload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
+import { cloudEvent, cloudEventsType } from '#server/domain/render/cloudevents.ts'
 import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
 import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
+import { phoneCloudPairs } from '#server/domain/render/phone-cloud.ts'
 import { formText, preparePath, withQuery } from '#server/domain/render/url.ts'
 
 /** The request of a delivery, still without its signature. */
@@ -64,10 +68,10 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
 }
 
 /** Null: there is no body. RFC 8259: JSON is UTF-8 and knows no charset parameter. */
-function contentTypeOf({ format }: RequestSettings): string | null {
+function contentTypeOf({ format, payload }: RequestSettings): string | null {
   switch (format) {
     case 'json':
-      return 'application/json'
+      return payload.style === 'cloudevents' ? cloudEventsType : 'application/json'
     case 'form':
       return 'application/x-www-form-urlencoded'
     case 'query':
@@ -82,6 +86,10 @@ function preparePayload(payload: Payload): (event: StoredEventObject, body: stri
   switch (payload.style) {
     case 'native':
       return (_event, body) => ({ text: body })
+    case 'phone-cloud':
+      return (event) => ({ pairs: phoneCloudPairs(event as unknown as Event), nested: false })
+    case 'cloudevents':
+      return (event) => ({ text: cloudEvent(event as unknown as Event) })
     case 'mapped': {
       const pairsOf = prepareMapped(payload)
       return (event) => ({ pairs: pairsOf(event), nested: payload.nested })
