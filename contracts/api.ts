@@ -3,6 +3,7 @@
  * `/api/openapi.json` is made from it, and a client can be typed by it.
  */
 import type { Route } from '#contracts/route.ts'
+import { accountRoutes } from '#contracts/routes/account.ts'
 import { deliveriesRoutes } from '#contracts/routes/deliveries.ts'
 import { eventsRoutes } from '#contracts/routes/events.ts'
 import { healthRoutes } from '#contracts/routes/health.ts'
@@ -18,6 +19,7 @@ export const api = {
   ...previewsRoutes,
   ...predefinedRoutes,
   ...tlsRoutes,
+  ...accountRoutes,
   ...deliveriesRoutes,
   ...eventsRoutes,
   ...healthRoutes,

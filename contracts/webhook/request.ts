@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Authentication } from '#contracts/webhook/authentication.ts'
 import { Connector } from '#contracts/webhook/connector.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
+import { HangupCauses } from '#contracts/webhook/hangup-causes.ts'
 import { CustomHeaders } from '#contracts/webhook/headers.ts'
 import { Payload } from '#contracts/webhook/payload.ts'
 
@@ -34,6 +35,9 @@ export const requestSettings = {
   }),
   headers: CustomHeaders,
   payload: Payload,
+  hangup_causes: HangupCauses.meta({
+    description: 'Own names for why calls ended; they go before those of the account.',
+  }),
   connector: Connector.nullable().meta({
     description: 'Talks to a receiver that wants several requests; null: one request as set here.',
   }),
@@ -51,5 +55,6 @@ export const plainRequest: RequestSettings = {
   signed: true,
   headers: [],
   payload: { style: 'native' },
+  hangup_causes: {},
   connector: null,
 }

@@ -130,6 +130,7 @@ export const WebhookDraft = z
     payload: settings.payload
       .optional()
       .meta({ description: 'native; with scope global phone-cloud.' }),
+    hangup_causes: settings.hangup_causes.default({}),
     connector: settings.connector.default(null),
     secret: WebhookSecret.optional().meta({
       description:

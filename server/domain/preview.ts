@@ -7,6 +7,8 @@ import type { Preview } from '#contracts/preview.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import { partsOf } from '#contracts/webhook/field-text.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
+import type { StoredEventObject } from '#server/domain/render/event-values.ts'
+import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { prepareRequests } from '#server/domain/render/render.ts'
 import { apiUrl, type EndedCall, taskUpsert } from '#server/domain/salesforce/task.ts'
@@ -29,7 +31,10 @@ export function previewRequest({
   version,
   now,
 }: Previewed): NonNullable<Preview['request']> {
-  if (request.connector !== null) return previewTask(event, url, request.connector, version)
+  if (request.connector !== null) {
+    const renamed = renameCause(event as unknown as StoredEventObject, request.hangup_causes)
+    return previewTask(renamed as unknown as EndedCall, url, request.connector, version)
+  }
   const { render, secretHeaders, signed } = prepareRequests(url, request, version)
   const { headers, ...rest } = render(nativeBody(event))
   const shown = Object.entries(headers).map(([name, value]) => [
@@ -46,12 +51,12 @@ export function previewRequest({
 
 /** The last request of the connector, without what the others find out. */
 function previewTask(
-  event: Event,
+  event: EndedCall,
   url: string,
   settings: Connector,
   version: string,
 ): NonNullable<Preview['request']> {
-  const { path, body } = taskUpsert(event as EndedCall, settings, { chosen: null, all: [] })
+  const { path, body } = taskUpsert(event, settings, { chosen: null, all: [] })
   return {
     method: 'PATCH',
     url: apiUrl(url, settings, path),

@@ -5,6 +5,7 @@ import { createExports } from '#server/http/export.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
+import { serveAccount } from '#server/http/routes/account.ts'
 import { serveAgents } from '#server/http/routes/agents.ts'
 import { serveDeliveries } from '#server/http/routes/deliveries.ts'
 import { serveEventTypes } from '#server/http/routes/event-types.ts'
@@ -61,6 +62,7 @@ export function serveApi(deps: RouteDeps, log: Logger): FastifyInstance {
   servePreviews(serving, deps)
   servePredefined(serving, deps)
   serveTls(serving, deps)
+  serveAccount(serving, deps)
   serveDeliveries(serving, deps)
   serveRecovery(serving, deps)
   serveEvents(serving, deps)

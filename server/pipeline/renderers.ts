@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Connector } from '#contracts/webhook/connector.ts'
+import type { HangupCauses } from '#contracts/webhook/hangup-causes.ts'
 import { plainRequest } from '#contracts/webhook/request.ts'
 import { prepareRequests, type Renderer } from '#server/domain/render/render.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
@@ -10,7 +11,9 @@ import { readRequest } from '#server/store/webhook-requests.ts'
 const renderersKept = 10_000
 
 /** How a webhook is sent to: by requests that are rendered, or by a connector. */
-export type Prepared = Renderer | { readonly connector: Connector }
+export type Prepared =
+  | Renderer
+  | { readonly connector: Connector; readonly hangupCauses: HangupCauses }
 
 /** What makes the requests of each webhook, as its settings were when the delivery was leased. */
 export interface Renderers {
@@ -36,7 +39,7 @@ export function createRenderers(store: Store, version: string): Renderers {
           key,
           settings.connector === null
             ? prepareRequests(url, settings, version)
-            : { connector: settings.connector },
+            : { connector: settings.connector, hangupCauses: settings.hangup_causes },
         ),
       )
     },

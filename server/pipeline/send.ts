@@ -4,6 +4,8 @@ import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { redactHeaders } from '#server/domain/redact.ts'
+import type { StoredEventObject } from '#server/domain/render/event-values.ts'
+import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
 import type { TokenAnswer } from '#server/domain/salesforce/answers.ts'
 import type { EndedCall } from '#server/domain/salesforce/task.ts'
@@ -12,7 +14,7 @@ import type { Sender } from '#server/outbound/attempt.ts'
 import { plainIdentity } from '#server/outbound/tls-identity.ts'
 import { type AccessTokens, createAccessTokens } from '#server/pipeline/access-tokens.ts'
 import { startConversation } from '#server/pipeline/conversation.ts'
-import { createRenderers, type Renderers } from '#server/pipeline/renderers.ts'
+import { createRenderers, type Prepared, type Renderers } from '#server/pipeline/renderers.ts'
 import { sendToSalesforce } from '#server/pipeline/salesforce.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
@@ -83,7 +85,7 @@ export async function send(
   const found = renderers.of(webhook)
   const renderer = found instanceof Promise ? await found : found
   if ('connector' in renderer) {
-    return await sendByConnector(sending, webhook, renderer.connector, event, at)
+    return await sendByConnector(sending, webhook, renderer, event, at)
   }
   const request = signedRequest(sending, webhook, renderer, event, marks, at)
   const { timeoutMs, tlsVersion } = webhook
@@ -102,7 +104,7 @@ export async function send(
 async function sendByConnector(
   { deps, identities, salesforceTokens }: Sending,
   webhook: ClaimedWebhook,
-  settings: Connector,
+  { connector: settings, hangupCauses }: Extract<Prepared, { connector: Connector }>,
   event: SentEvent,
   at: number,
 ): Promise<Sent> {
@@ -114,7 +116,7 @@ async function sendByConnector(
     tokenKey: `${requestVersion} ${url}`,
     settings,
     url,
-    event: JSON.parse(event.body) as EndedCall,
+    event: renameCause(JSON.parse(event.body) as EndedCall & StoredEventObject, hangupCauses),
     version: deps.version,
     at,
   })

@@ -28,7 +28,14 @@ import type { Update } from '#server/store/batch.ts'
 import type { CallOrder } from '#server/store/claim-order.ts'
 import type { DialectFacts } from '#server/store/dialect.ts'
 import { type DueDelivery, findDue, type LaneHead } from '#server/store/due-deliveries.ts'
-import { earliestDue, hasRoom, leaseEnd, noOthers, tlsVersion } from '#server/store/lanes.ts'
+import {
+  earliestDue,
+  hasRoom,
+  leaseEnd,
+  noOthers,
+  requestVersion,
+  tlsVersion,
+} from '#server/store/lanes.ts'
 import { aheadOf, isSlow } from '#server/store/pace.ts'
 import { bodyIn, readBodiesIn } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
@@ -196,7 +203,7 @@ async function dueLanes(
       case when ${noOthers(holderOf(claimId))} then 1 else 0 end as ours,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
       w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
-      w.request_version,
+      ${requestVersion} as request_version,
       ${tlsVersion} as tls_version
     from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id
     where lane.next_due is not null and lane.next_due <= ${now}

@@ -95,6 +95,12 @@ export const tlsVersion: RawBuilder<string | null> = sql`
     else coalesce(a.authorities_version, '') || ' ' || coalesce(w.client_certificate_version, '')
   end`
 
+/** Names the settings of the request of the webhook `w` of the account `a`; null: the plain ones. */
+export const requestVersion: RawBuilder<string | null> = sql`
+  case when a.hangup_causes_version is null then w.request_version
+    else coalesce(w.request_version, '') || ' ' || a.hangup_causes_version
+  end`
+
 /**
  * Which lanes a claim may take from beside being due: those with room. While a breaker is not closed, one request at
  * a time: the probe, and not before what was under way when it opened has ended.

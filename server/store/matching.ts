@@ -3,7 +3,7 @@ import type { EventType } from '#contracts/events/catalogue.ts'
 import type { DeliveryOrder } from '#contracts/webhook/webhook.ts'
 import { type MatchedEvent, type MatchingWebhook, match } from '#server/domain/match.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
-import { tlsVersion } from '#server/store/lanes.ts'
+import { requestVersion, tlsVersion } from '#server/store/lanes.ts'
 import type { Db } from '#server/store/store.ts'
 
 /** A webhook as far as accepting an event needs it. */
@@ -81,7 +81,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       'w.retries',
       'w.timeout_seconds',
       'w.secrets',
-      'w.request_version',
+      requestVersion.as('request_version'),
       tlsVersion.as('tls_version'),
     ])
     .where('w.account_id', '=', accountId)

@@ -29,6 +29,9 @@ interface AccountTable {
   /** Certificates (PEM) of authorities to trust beside the usual ones; the version is new with every change. */
   authorities: Generated<string | null>
   authorities_version: Generated<string | null>
+  /** JSON of `HangupCauses`; null: none. The version is new with every change. */
+  hangup_causes: Generated<string | null>
+  hangup_causes_version: Generated<string | null>
   created_at: number
 }
 

@@ -6,8 +6,10 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { plainRequest, type RequestSettings } from '#contracts/webhook/request.ts'
 import { changeRequest } from '#server/domain/hidden-secrets.ts'
+import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
+import { readCauses } from '#server/store/account-settings.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
-import { tlsVersion } from '#server/store/lanes.ts'
+import { requestVersion, tlsVersion } from '#server/store/lanes.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import type { Store } from '#server/store/store.ts'
 
@@ -23,8 +25,11 @@ const aboutOf = (webhookId: string, owner: string) => `webhook ${webhookId} ${ow
 /** The settings of the request among all those of a webhook. */
 export function requestPart(settings: RequestSettings): RequestSettings {
   const { method, format, path_arguments, authentication } = settings
-  const { signed, headers, payload, connector } = settings
-  return { method, format, path_arguments, authentication, signed, headers, payload, connector }
+  const { signed, headers, payload, hangup_causes, connector } = settings
+  return {
+    ...{ method, format, path_arguments, authentication },
+    ...{ signed, headers, payload, hangup_causes, connector },
+  }
 }
 
 export function requestColumns(
@@ -53,14 +58,16 @@ export function requestOf(
   )
 }
 
-/** For the deliverer only: the secrets are in the clear. */
+/** For the deliverer only: the secrets are in the clear. With what the account sets for all its webhooks. */
 export async function readRequest(store: Store, webhookId: string): Promise<RequestSettings> {
   const row = await store.read
-    .selectFrom('webhook')
-    .select(['id', 'request'])
-    .where('id', '=', webhookId)
+    .selectFrom('webhook as w')
+    .innerJoin('account as a', 'a.id', 'w.account_id')
+    .select(['w.id', 'w.request', 'a.hangup_causes'])
+    .where('w.id', '=', webhookId)
     .executeTakeFirstOrThrow()
-  return requestOf(store.secrets, row)
+  const own = requestOf(store.secrets, row)
+  return { ...own, hangup_causes: mergedCauses(readCauses(row.hangup_causes), own.hangup_causes) }
 }
 
 /** What a request to the webhook is sent with, outside of any delivery. Null: the account has no such webhook. */
@@ -72,8 +79,8 @@ export async function readForSending(
   const row = await store.read
     .selectFrom('webhook as w')
     .innerJoin('account as a', 'a.id', 'w.account_id')
-    .select(['w.id', 'w.url', 'w.timeout_seconds', 'w.secrets', 'w.request_version'])
-    .select(tlsVersion.as('tls_version'))
+    .select(['w.id', 'w.url', 'w.timeout_seconds', 'w.secrets'])
+    .select([tlsVersion.as('tls_version'), requestVersion.as('request_version')])
     .where('w.account_id', '=', accountId)
     .where('w.id', '=', webhookId)
     .where('w.deleted_at', 'is', null)

@@ -159,3 +159,31 @@ test('a change is held to what it leaves the webhook with', async () => {
   expect(changed).toMatchObject({ status: 422, body: { errors: [{ field: 'format' }] } })
   expect((await server.anna.request('GET', address)).body.method).toBe('POST')
 })
+
+test('own names for hangup causes: of the account and of a webhook', async () => {
+  const account = '/api/v1/account'
+  const before = await server.anna.request('GET', account)
+  expect(before.body).toEqual({ ...server.anna.account, hangup_causes: {} })
+  const changed = await server.anna.request('PATCH', account, {
+    body: { hangup_causes: { 'No Answer': 'NOANSWER' } },
+    headers: { 'if-match': before.headers.get('etag') ?? '' },
+  })
+  expect(changed.body.hangup_causes).toEqual({ 'No Answer': 'NOANSWER' })
+  const late = await server.anna.request('PATCH', account, {
+    body: { hangup_causes: {} },
+    headers: { 'if-match': before.headers.get('etag') ?? '' },
+  })
+  expect(late.status).toBe(412)
+  expect((await server.bert.request('GET', account)).body.hangup_causes).toEqual({})
+  const preview = await server.anna.request('POST', '/api/v1/webhooks/preview', {
+    body: { trigger: 'call.missed', webhook: { ...draft, triggers: ['call.missed'] } },
+  })
+  expect(preview.body.request.body).toContain('"cause":"NOANSWER"')
+  expect((await create({ hangup_causes: { Busy: 'ENGAGED' } })).body.hangup_causes).toEqual({
+    Busy: 'ENGAGED',
+  })
+  const wrong = await create({ hangup_causes: { Bussy: 'x' } })
+  expect(wrong.body.errors).toMatchObject([
+    { field: 'hangup_causes.Bussy', message: 'did you mean "Busy"?' },
+  ])
+})

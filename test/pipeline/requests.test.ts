@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { WebhookChange } from '#contracts/webhook/webhook.ts'
+import { changeAccountSettings } from '#server/store/account-settings.ts'
 import { changeWebhook } from '#server/store/webhooks.ts'
 import { oneWebhook } from './one-webhook.ts'
 
@@ -76,4 +77,27 @@ test('a change counts for the next event', async () => {
   await changeWebhook(one.store, one.tenant.account.id, one.webhook.id, change, Date.now())
   const request = await one.send({ ...ended, id: 'evt_another' })
   expect(request).toMatchObject({ method: 'PUT', event: { id: 'evt_another' } })
+})
+
+test('own names for hangup causes: those of the account at once, those of the webhook before them', async () => {
+  await using one = await oneWebhook({ hangup_causes: { Busy: 'ENGAGED' } })
+  await using other = await oneWebhook({})
+  const causeOf = async (webhook: typeof one, id: string) => {
+    const { event } = await webhook.send({ ...ended, id })
+    return (event as typeof ended).call.hangup.cause
+  }
+  expect(await causeOf(other, 'evt_1')).toBe('Answered')
+  for (const { store, tenant } of [one, other]) {
+    await changeAccountSettings(store, tenant.account.id, {
+      hangup_causes: { Answered: 'OK', Busy: 'BUSY' },
+    })
+  }
+  expect(await causeOf(other, 'evt_2')).toBe('OK')
+  expect(await causeOf(one, 'evt_3')).toBe('OK')
+  expect((await other.lastAttempt()).request_body).toContain('"cause":"OK"')
+  const busy = { ...ended.call, hangup: { ...ended.call.hangup, cause: 'Busy' as const } }
+  const { event } = await one.send({ ...ended, id: 'evt_4', call: busy })
+  expect(event).toMatchObject({ call: { hangup: { cause: 'ENGAGED' } } })
+  await changeAccountSettings(other.store, other.tenant.account.id, { hangup_causes: {} })
+  expect(await causeOf(other, 'evt_5')).toBe('Answered')
 })

@@ -228,3 +228,36 @@ describe('headers', () => {
     expect([...secretHeaders].sort()).toEqual(['x-mine', 'x-who'])
   })
 })
+
+describe('own names for hangup causes', () => {
+  const hangup_causes = { Answered: 'ANSWER', 'No Answer': 'NO ANSWER' }
+
+  test('in the native event, which stays the same else', () => {
+    const event = eventSamples['call.ended']
+    const { body } = requestOf({ hangup_causes })
+    expect(body).toBe(nativeBody(event).replace('"cause":"Answered"', '"cause":"ANSWER"'))
+    const missed = requestOf({ hangup_causes }, eventSamples['call.missed'])
+    expect(JSON.parse(missed.body).call.hangup.cause).toBe('NO ANSWER')
+  })
+
+  test('in chosen fields, headers and path arguments', () => {
+    const request = requestOf({
+      hangup_causes,
+      payload: mapped({ why: 'hangup_cause' }),
+      headers: CustomHeaders.parse([{ name: 'X-Why', value: '{{ hangup_cause }}' }]),
+      path_arguments: ['{{ call.hangup.cause }}'],
+    })
+    expect(request).toMatchObject({
+      url: `${url}/ANSWER`,
+      headers: { 'x-why': 'ANSWER' },
+      body: '{"why":"ANSWER"}',
+    })
+  })
+
+  test('one that is not named keeps its own; an event without one is as it is stored', () => {
+    const causes = { Busy: 'ENGAGED' }
+    expect(requestOf({ hangup_causes: causes }).body).toBe(nativeBody(eventSamples['call.ended']))
+    const event = eventSamples['ivr.received']
+    expect(requestOf({ hangup_causes: causes }, event).body).toBe(nativeBody(event))
+  })
+})

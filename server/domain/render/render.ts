@@ -5,6 +5,7 @@ import type { Payload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import { cloudEvent, cloudEventsType } from '#server/domain/render/cloudevents.ts'
 import type { StoredEventObject } from '#server/domain/render/event-values.ts'
+import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
 import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
 import { phoneCloudPairs } from '#server/domain/render/phone-cloud.ts'
@@ -33,6 +34,7 @@ export interface Renderer {
 /** `version` is Offhook's. What does not depend on the event is worked out here, once for all requests. */
 export function prepareRequests(url: string, settings: RequestSettings, version: string): Renderer {
   const { method, format, payload } = settings
+  const renames = Object.keys(settings.hangup_causes).length > 0
   const contentType = contentTypeOf(settings)
   const path = preparePath(url, settings.path_arguments)
   const headers = prepareHeaders(settings, {
@@ -42,10 +44,12 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
   const told = {
     signed: settings.signed,
     secretHeaders: secretHeaders(settings),
-    native: payload.style === 'native',
+    native: payload.style === 'native' && !renames,
   }
   const readsEvent =
-    payload.style !== 'native' || settings.path_arguments.length + settings.headers.length > 0
+    payload.style !== 'native' ||
+    renames ||
+    settings.path_arguments.length + settings.headers.length > 0
   if (!readsEvent) {
     const fixed = { method, url: path({}), headers: headers({}) }
     return { ...told, render: (body) => ({ ...fixed, body }) }
@@ -54,8 +58,8 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
   return {
     ...told,
     render(body) {
-      const event = JSON.parse(body) as StoredEventObject
-      const made = payloadOf(event, body)
+      const event = renameCause(JSON.parse(body) as StoredEventObject, settings.hangup_causes)
+      const made = payloadOf(event, renames ? JSON.stringify(event) : body)
       const request = { method, url: path(event), headers: headers(event) }
       if ('text' in made) return { ...request, body: made.text }
       if (format === 'json') return { ...request, body: jsonOf(made.pairs, made.nested) }

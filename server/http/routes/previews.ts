@@ -11,12 +11,14 @@ import { type Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook/we
 import { sampleEvent } from '#server/domain/events/sample-event.ts'
 import { match } from '#server/domain/match.ts'
 import { previewHints, previewRequest } from '#server/domain/preview.ts'
+import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
 import { isoOf } from '#server/domain/times.ts'
 import { settingsAfter } from '#server/domain/webhook-settings.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, parsed, type Serving, serve, wrongFields } from '#server/http/serve.ts'
 import type { TestSent } from '#server/pipeline/send-test.ts'
+import { getAccountSettings } from '#server/store/account-settings.ts'
 import { getEvent } from '#server/store/events.ts'
 import { newId } from '#server/store/new-id.ts'
 import { getService } from '#server/store/services.ts'
@@ -36,6 +38,7 @@ type Settings = Pick<
   | 'signed'
   | 'headers'
   | 'payload'
+  | 'hangup_causes'
   | 'connector'
 >
 type Parsed = { readonly settings: Settings } | { readonly problems: readonly FieldError[] }
@@ -167,7 +170,10 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
     }
     const { settings } = result
     const event = await eventOf(deps, caller, body, settings.service_uuid)
-    const previewed = { event, url: settings.url, request: settings, version, now: now() }
+    const { hangup_causes: ofAccount } = await getAccountSettings(store.read, caller.id)
+    const hangup_causes = mergedCauses(ofAccount, settings.hangup_causes)
+    const request = { ...settings, hangup_causes }
+    const previewed = { event, url: settings.url, request, version, now: now() }
     return {
       event,
       request: previewRequest(previewed),

@@ -147,6 +147,8 @@ async function createAccountTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('matching_version', 'bigint', (c) => c.notNull())
     .addColumn('authorities', 'text')
     .addColumn('authorities_version', 'text')
+    .addColumn('hangup_causes', 'text')
+    .addColumn('hangup_causes_version', 'text')
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .execute()
   await db.schema
