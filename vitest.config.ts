@@ -23,6 +23,7 @@ export default defineConfig({
             'test/api/**/*.test.ts',
             'test/cli/**/*.test.ts',
             'test/agent/**/*.test.ts',
+            'test/receiver/**/*.test.ts',
           ],
           exclude: ['**/*.postgres.test.ts'],
           maxWorkers: 2,

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest'
 import { projectFolder } from '#server/config.ts'
 import { docsPages } from './docs-pages.ts'
 
-test.each(Object.keys(docsPages))('%s is what npm run docs would write', (path) => {
+test.each(Object.keys(docsPages))('%s is what npm run docs would write', async (path) => {
   const written = readFileSync(join(projectFolder, path), 'utf8')
-  expect(written, 'stale: run "npm run docs" and commit').toBe(docsPages[path]?.())
+  expect(written, 'stale: run "npm run docs" and commit').toBe(await docsPages[path]?.())
 })
 
 test('docs/dependencies.md gives a reason for every dependency, and versions are exact', () => {

@@ -5,6 +5,7 @@ import { fieldErrors, problems } from '#contracts/problem.ts'
 import { settings } from '#server/config.ts'
 import { eventPages } from './event-pages.ts'
 import { madeFrom } from './markdown.ts'
+import { receiverTypes } from './receiver-types.ts'
 
 function configurationPage(): string {
   const entries = Object.values(settings).map(({ env, schema, description, ...rest }) => {
@@ -62,8 +63,9 @@ function problemsPage(): string {
 }
 
 /** Path below the project folder → text. */
-export const docsPages: Readonly<Record<string, () => string>> = {
+export const docsPages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/configuration.md': configurationPage,
   'docs/reference/problems.md': problemsPage,
   ...eventPages,
+  'receiver/events.d.ts': receiverTypes,
 }

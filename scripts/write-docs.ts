@@ -7,5 +7,5 @@ import { docsPages } from './docs-pages.ts'
 for (const [path, text] of Object.entries(docsPages)) {
   const file = join(projectFolder, path)
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, text())
+  writeFileSync(file, await text())
 }

@@ -1,0 +1,193 @@
+/** The receiver library against what the server signs, and what the official libraries sign. */
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import { promisify } from 'node:util'
+import { Webhook } from 'standardwebhooks'
+import { describe, expect, test } from 'vitest'
+import { eventTypes } from '#contracts/events/catalogue.ts'
+import { eventSamples } from '#contracts/events/samples.ts'
+import { type EventOf, memoryStore, once, VerificationError, verify } from '#receiver/index.js'
+import { nativeBody } from '#server/domain/render/native-body.ts'
+import { newSecret, signatureHeaders } from '#server/domain/sign.ts'
+import { oneWebhook, signingSecret } from '#test/pipeline/one-webhook.ts'
+import { listening, portOf } from '#test/support/sending.ts'
+
+const at = Date.parse('2026-11-22T20:15:00.000Z')
+const secret = newSecret(Buffer.from('0123456789abcdef01234567'))
+const other = newSecret(Buffer.from('another secret, 24 bytes'))
+const sample = eventSamples['call.ended']
+const body = nativeBody(sample)
+
+const headersBy = (...secrets: string[]) => ({
+  ...signatureHeaders({ id: sample.id, at, body }, secrets),
+})
+const codeOf = async (verifying: Promise<unknown>) => {
+  const error = await verifying.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  return error instanceof VerificationError ? error.code : error
+}
+
+describe('verify', () => {
+  test.each(eventTypes)('%s', async (type) => {
+    const event = eventSamples[type]
+    const text = nativeBody(event)
+    const headers = { ...signatureHeaders({ id: event.id, at, body: text }, [secret]) }
+    expect(await verify(text, headers, secret, { now: at })).toEqual(event)
+  })
+
+  test.each([
+    ['text', body],
+    ['bytes', Buffer.from(body)],
+    ['an ArrayBuffer', new Uint8Array(Buffer.from(body)).buffer],
+  ])('takes the body as %s', async (_, given) => {
+    expect(await verify(given, headersBy(secret), secret, { now: at })).toEqual(sample)
+  })
+
+  test('takes headers as the web has them', async () => {
+    expect(await verify(body, new Headers(headersBy(secret)), secret, { now: at })).toEqual(sample)
+  })
+
+  test('takes what the official library signs', async () => {
+    const headers = {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': String(at / 1000),
+      'webhook-signature': new Webhook(secret).sign('msg_1', new Date(at), body),
+    }
+    expect(await verify(body, headers, secret, { now: at })).toEqual(sample)
+  })
+
+  test('during a rotation either secret does', async () => {
+    for (const signed of [headersBy(secret), headersBy(other), headersBy(other, secret)]) {
+      expect(await verify(body, signed, [secret, other], { now: at })).toEqual(sample)
+    }
+    expect(await verify(body, headersBy(other, secret), secret, { now: at })).toEqual(sample)
+  })
+
+  test.each([
+    ['no_match', body, headersBy(other), 0],
+    ['no_match', body.replace('Anna', 'Eve'), headersBy(secret), 0],
+    ['no_match', body, { ...headersBy(secret), 'webhook-id': 'evt_2' }, 0],
+    ['no_match', body, { ...headersBy(secret), 'webhook-signature': 'v1,%%% v2,x v1' }, 0],
+    ['missing_header', body, { ...headersBy(secret), 'webhook-signature': '' }, 0],
+    ['missing_header', body, {}, 0],
+    ['bad_timestamp', body, { ...headersBy(secret), 'webhook-timestamp': '1e3' }, 0],
+    ['too_old', body, headersBy(secret), 301_000],
+    ['too_new', body, headersBy(secret), -301_000],
+  ])('%s', async (code, text, headers, later) => {
+    expect(await codeOf(verify(text, headers, secret, { now: at + later }))).toBe(code)
+  })
+
+  test('not_json: signed, and none', async () => {
+    const headers = { ...signatureHeaders({ id: 'evt_1', at, body: 'a=1' }, [secret]) }
+    expect(await codeOf(verify('a=1', headers, secret, { now: at }))).toBe('not_json')
+  })
+
+  test('a mistake of the receiver’s own is no refusal of the request', async () => {
+    const parsed = JSON.parse(body)
+    expect(await codeOf(verify(parsed, headersBy(secret), secret))).toBeInstanceOf(TypeError)
+    const wrong = await codeOf(verify(body, headersBy(secret), 's3cret', { now: at }))
+    expect(wrong).toBeInstanceOf(TypeError)
+    expect(String(wrong)).not.toContain('s3cret')
+  })
+
+  test('its types follow the type of the event', async () => {
+    const event = await verify(body, headersBy(secret), secret, { now: at })
+    if (event.type !== 'call.ended') throw new Error('another type')
+    const ended: EventOf<'call.ended'> = event
+    expect(ended.call.bill_duration).toBe(266)
+  })
+})
+
+describe('once', () => {
+  test('the same id twice at the same time: the work is done once', async () => {
+    const store = memoryStore()
+    let done = 0
+    const work = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      done += 1
+      return done
+    }
+    const results = await Promise.all([1, 2, 3].map(() => once(store, 'evt_1', work)))
+    expect(results).toEqual([{ first: true, result: 1 }, { first: false }, { first: false }])
+    expect(await once(store, 'evt_2', work)).toEqual({ first: true, result: 2 })
+  })
+
+  test('work that failed may be done again, by whoever waits', async () => {
+    const store = memoryStore()
+    let tries = 0
+    const work = () => {
+      tries += 1
+      if (tries === 1) throw new Error('the database is away')
+      return 'done'
+    }
+    const results = await Promise.allSettled([1, 2, 3].map(() => once(store, 'evt_1', work)))
+    expect(results.map((result) => (result.status === 'fulfilled' ? result.value : null))).toEqual([
+      null,
+      { first: true, result: 'done' },
+      { first: false },
+    ])
+  })
+
+  test('what is remembered is bounded, by number and by time', async () => {
+    let time = 0
+    const store = memoryStore({ most: 2, keepMs: 1_000, now: () => time })
+    const first = async (id: string) => (await once(store, id, () => null)).first
+    expect([await first('a'), await first('b'), await first('c')]).toEqual([true, true, true])
+    expect([await first('b'), await first('c'), await first('a')]).toEqual([false, false, true])
+    time = 1_000
+    expect(await first('a')).toBe(true)
+  })
+})
+
+test('a request of the deliverer, received as the README shows', async () => {
+  const seen: unknown[] = []
+  const store = memoryStore()
+  const server = createServer(async (request, response) => {
+    const chunks = Buffer.concat(await Array.fromAsync(request))
+    try {
+      const event = await verify(chunks, request.headers, signingSecret)
+      await once(store, event.id, () => seen.push(event))
+      response.writeHead(204).end()
+    } catch {
+      response.writeHead(401).end()
+    }
+  })
+  await listening(server)
+  try {
+    await using one = await oneWebhook({ url: `http://127.0.0.1:${portOf(server)}/` })
+    expect(await one.deliver(sample)).toMatchObject({ ok: true, status_code: 204 })
+    expect(seen).toMatchObject([{ id: sample.id, type: 'call.ended' }])
+  } finally {
+    server.close()
+  }
+})
+
+/** Every Node on the machine that `which` finds; the tests themselves run on the newest. */
+async function otherNodes(): Promise<readonly string[]> {
+  const { stdout } = await promisify(execFile)('which', ['-a', 'node']).catch(() => ({
+    stdout: '',
+  }))
+  return [
+    ...new Set(stdout.split('\n').filter((path) => path !== '' && !/node_modules/.test(path))),
+  ]
+}
+
+test('runs in the Node of the machine, from 20 on', async ({ skip }) => {
+  const [node] = await otherNodes()
+  if (node === undefined) return skip('there is no other Node')
+  const script = `
+    import { verify } from ${JSON.stringify(new URL('../../receiver/index.js', import.meta.url))}
+    const event = await verify(process.argv[1], JSON.parse(process.argv[2]), process.argv[3], { now: ${at} })
+    console.log(event.id)`
+  const { stdout } = await promisify(execFile)(node, [
+    '--input-type=module',
+    '-e',
+    script,
+    body,
+    JSON.stringify(headersBy(secret)),
+    secret,
+  ])
+  expect(stdout.trim()).toBe(sample.id)
+})
