@@ -92,6 +92,8 @@ async function attach({ offhook, pbx, webhook }: Stack, proxy: TcpProxy, receive
       kind: 'asterisk_attached',
       cel_path: pbx.celFile,
       queue_log_path: pbx.queueLogFile,
+      recordings_path: null,
+      voicemail_path: null,
       ami: {
         host: '127.0.0.1',
         port: proxy.port,

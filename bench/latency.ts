@@ -79,6 +79,8 @@ const attachedTo = (pbx: CurlPbx) => ({
   kind: 'asterisk_attached' as const,
   cel_path: pbx.folder.celFile,
   queue_log_path: pbx.folder.queueLogFile,
+  recordings_path: null,
+  voicemail_path: null,
   ami: { host: '127.0.0.1', port: pbx.amiPort, username: amiUsername, secret: pbx.amiSecret },
   trunks: ['trunk'],
 })

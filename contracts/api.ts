@@ -4,6 +4,7 @@
  */
 import type { Route } from '#contracts/route.ts'
 import { accountRoutes } from '#contracts/routes/account.ts'
+import { callsRoutes } from '#contracts/routes/calls.ts'
 import { deliveriesRoutes } from '#contracts/routes/deliveries.ts'
 import { eventsRoutes } from '#contracts/routes/events.ts'
 import { healthRoutes } from '#contracts/routes/health.ts'
@@ -22,6 +23,7 @@ export const api = {
   ...accountRoutes,
   ...deliveriesRoutes,
   ...eventsRoutes,
+  ...callsRoutes,
   ...healthRoutes,
 } as const satisfies Record<string, Route>
 

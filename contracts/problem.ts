@@ -56,6 +56,11 @@ export const problems = {
     title: 'This address does not know the method',
     remedy: 'Use one of the methods that the header Allow lists.',
   },
+  link_wrong: {
+    status: 403,
+    title: 'The link is not one that Offhook made',
+    remedy: 'Take it whole, as the event has it; or ask with an API key.',
+  },
   name_taken: {
     status: 409,
     title: 'The name is taken in your account',
@@ -87,6 +92,12 @@ export const problems = {
     remedy:
       'Only the demo PBX has phones of its own, while its server runs. Place a call by a phone.',
   },
+  audio_not_here: {
+    status: 409,
+    title: 'Offhook does not know where this PBX keeps its audio',
+    remedy:
+      'Set recordings_path and voicemail_path of the connection of the service. Of a PBX with an agent the audio stays on its machine.',
+  },
   cannot_resend: {
     status: 409,
     title: 'The delivery was sent too often',
@@ -108,6 +119,16 @@ export const problems = {
     title: 'The first request with this Idempotency-Key is still under way',
     remedy: 'Wait a second and send the same request again.',
   },
+  link_expired: {
+    status: 410,
+    title: 'The time of the link is over',
+    remedy: 'GET /api/v1/calls/<uuid>/recordings gives a new one.',
+  },
+  audio_gone: {
+    status: 410,
+    title: 'The audio is not on the PBX any more',
+    remedy: 'It was removed there, or the message was deleted by phone.',
+  },
   precondition_failed: {
     status: 412,
     title: 'The object has changed since you read it',
@@ -123,6 +144,11 @@ export const problems = {
     title: 'The body is not declared as JSON',
     remedy: 'Send "Content-Type: application/json".',
   },
+  range_not_satisfiable: {
+    status: 416,
+    title: 'The file is shorter than that',
+    remedy: 'Content-Range says how many bytes it has.',
+  },
   invalid_input: {
     status: 422,
     title: 'Some fields are not as they must be',
@@ -137,6 +163,11 @@ export const problems = {
     status: 429,
     title: 'Too many exports of your account are under way',
     remedy: 'Wait for one of your 4 exports to end, or end one.',
+  },
+  too_many_downloads: {
+    status: 429,
+    title: 'Too many recordings of your account are being sent',
+    remedy: 'Wait for one of the 16 to end, or end one.',
   },
   too_many_tests: {
     status: 429,
@@ -157,6 +188,12 @@ export const problems = {
     status: 503,
     title: 'Offhook is starting or stopping',
     remedy: 'Try again in a few seconds.',
+  },
+  audio_unreachable: {
+    status: 503,
+    title: 'This server cannot read the folder of the audio',
+    remedy:
+      'Ask the server whose /readyz lists the service; or look whether the folder is there, and readable for Offhook.',
   },
   agent_elsewhere: {
     status: 503,

@@ -13,7 +13,15 @@ export interface Route<
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With parameters as `:name`. */
   readonly path: string
-  readonly tag: 'Account' | 'Services' | 'Agents' | 'Webhooks' | 'Deliveries' | 'Events' | 'Health'
+  readonly tag:
+    | 'Account'
+    | 'Services'
+    | 'Agents'
+    | 'Webhooks'
+    | 'Deliveries'
+    | 'Events'
+    | 'Calls'
+    | 'Health'
   readonly summary: string
   /** Who may call it: everybody, the holder of an API key, who sees only its account, or the agent of a service. */
   readonly guard: 'none' | 'api_key' | 'agent_token'
@@ -25,6 +33,8 @@ export interface Route<
   /** Status of the successful reply; 204 has no body. */
   readonly status: 200 | 201 | 202 | 204
   readonly answer: A
+  /** What is sent is no JSON but of this type: a file, whole or a range of it. */
+  readonly media: 'audio/*' | null
   /** Creations: an `Idempotency-Key` header makes a repetition harmless. */
   readonly idempotent: boolean
   /**
@@ -48,6 +58,7 @@ const defaults = {
   bodyBytes: 1024 * 1024,
   status: 200,
   answer: nothing,
+  media: null,
   idempotent: false,
   versionOf: null,
   exported: null,

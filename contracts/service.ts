@@ -40,6 +40,14 @@ export const PbxConnection = z.discriminatedUnion('kind', [
     kind: z.literal('asterisk_attached'),
     cel_path: absolutePath,
     queue_log_path: absolutePath.nullable().default(null),
+    recordings_path: absolutePath.nullable().default(null).meta({
+      description:
+        'Folder of the recordings, or of folders YYYY/MM/DD of them; null: Offhook gives no audio of them.',
+    }),
+    voicemail_path: absolutePath.nullable().default(null).meta({
+      description:
+        'Folder of the voicemail, which has a folder for each context, as /var/spool/asterisk/voicemail; null: Offhook gives no audio of messages.',
+    }),
     ami: z
       .strictObject({
         host: z.string().min(1).max(255),

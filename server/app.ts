@@ -17,6 +17,7 @@ import type { TestCall } from '#contracts/test-call.ts'
 import { type Config, projectFolder } from '#server/config.ts'
 import { homeOf, lockDataFolder, openDataFolder } from '#server/data-folder.ts'
 import { demoReceiverAllowed } from '#server/demo-receiver-file.ts'
+import { type LinkSettings, linksOf } from '#server/domain/audio-link.ts'
 import { ensureFirstKey, type KeyNotice } from '#server/first-key.ts'
 import { serveApi } from '#server/http/serve-api.ts'
 import { createSender, type Sender } from '#server/outbound/attempt.ts'
@@ -25,6 +26,7 @@ import type { DemoWorld } from '#server/pbx/asterisk/demo-world.ts'
 import { type AsteriskInstallation, findAsterisk } from '#server/pbx/asterisk/find-asterisk.ts'
 import { PbxError } from '#server/pbx/pbx-error.ts'
 import { endOfRecord, pbxProducts } from '#server/pbx/products.ts'
+import { callAudio } from '#server/pipeline/call-audio.ts'
 import { firstCursor } from '#server/pipeline/capture-batch.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { type DemoDeps, type DemoSettings, findDemo, openWorldOf } from '#server/pipeline/demo.ts'
@@ -254,6 +256,18 @@ function testCallsOf(demo: () => Demo | null) {
   }
 }
 
+function pbxsOf({ config, log }: Opening, asterisk: () => Promise<AsteriskInstallation>) {
+  const folder = join(config.dataFolder, 'pbx')
+  const agents = createAgentHub(Date.now)
+  const { denyAddresses: denied } = config
+  const products = pbxProducts({ folder, asterisk, agents, denied, log })
+  return { agents, products, pbxFolder: folder }
+}
+
+function linkSettings({ publicUrl, recordingLinkMs: ttlMs }: Config, store: Store): LinkSettings {
+  return { publicUrl: publicUrl ?? null, ttlMs, key: store.secrets.keyFor('links to audio') }
+}
+
 /** Opens everything. Throws StartError or StoreError with one sentence; what was open is then closed. */
 export async function openApp(opening: Opening): Promise<App> {
   const { config, log, signal } = opening
@@ -265,10 +279,8 @@ export async function openApp(opening: Opening): Promise<App> {
   const sender = openSender(opening, parts)
   let open = false
   const asterisk = asteriskFinder(opening)
-  const pbxFolder = join(config.dataFolder, 'pbx')
-  const agents = createAgentHub(Date.now)
-  const { denyAddresses: denied } = config
-  const products = pbxProducts({ folder: pbxFolder, asterisk, agents, denied, log })
+  const { agents, products, pbxFolder } = pbxsOf(opening, asterisk)
+  const links = linkSettings(config, store)
   let services: RunningServices | null = null
   let demo: Demo | null = null
   const changedEarly = new Set<string>()
@@ -288,6 +300,8 @@ export async function openApp(opening: Opening): Promise<App> {
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
     ...testCallsOf(() => demo),
     ...webhookTools(store, sender),
+    openAudio: callAudio(store, products),
+    links,
     open: () => open,
     owns: () => services?.states().map(({ service }) => service.uuid) ?? [],
   }
@@ -302,13 +316,12 @@ export async function openApp(opening: Opening): Promise<App> {
   const demoDeps: DemoDeps = { store, accountId: account.id, folder, pbxFolder, now: Date.now }
   const demoSettings = config.demoPbx ? await findDemo(demoDeps) : null
   if (demoSettings !== null) await needAsterisk(asterisk)
-  const running = await openServices({ store, products, log, now: Date.now, ...node })
+  const serving = { store, products, log, now: Date.now, audioLinks: linksOf(links), ...node }
+  const running = await openServices(serving)
   services = parts.adopt(running, async (s) => await s.close())
   for (const uuid of changedEarly) services.changed(uuid)
   signal.throwIfAborted()
-  if (demoSettings !== null) {
-    demo = await openDemo(demoSettings, demoDeps, asterisk, log, parts)
-  }
+  if (demoSettings) demo = await openDemo(demoSettings, demoDeps, asterisk, log, parts)
   open = true
   const opened = parts.move()
   return {

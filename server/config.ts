@@ -48,6 +48,18 @@ const readBy = <T>(read: (text: string) => T) =>
     }
   })
 
+/** Without a slash at its end. Throws what is wrong. */
+function publicUrlOf(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new Error('must be an address with http:// or https://')
+  }
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new Error('must be an address alone, without ?, # and user')
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
 const unitMs: Readonly<Record<string, number>> = {
   s: 1_000,
   min: 60_000,
@@ -140,6 +152,20 @@ export const settings = {
     env: 'OFFHOOK_RETENTION_DAYS',
     schema: wholeNumber(1, 3650).default(30),
     description: 'Days for which events, finished deliveries and their attempts are kept.',
+  }),
+  publicUrl: setting({
+    env: 'OFFHOOK_PUBLIC_URL',
+    schema: readBy(publicUrlOf).optional(),
+    defaultText: 'none: events carry no links',
+    description:
+      'Where Offhook is reached by those who get its events: `https://pbx.example.com`, also with a path where a proxy has it under one. Events of recordings and voicemail carry a link to the audio then, which works without an API key.',
+  }),
+  recordingLinkMs: setting({
+    env: 'OFFHOOK_RECORDING_LINK_TTL',
+    schema: duration.default(7 * 86_400_000),
+    defaultText: '`7d`',
+    description:
+      'How long after its event a link to audio works. A whole number with `s`, `min`, `h` or `d`; `off`: events carry no links.',
   }),
   allowAddresses: setting({
     env: 'OFFHOOK_ALLOW_ADDRESSES',

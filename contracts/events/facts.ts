@@ -233,9 +233,11 @@ export const CallRecord = Call.extend({
   hangup: Hangup,
   answered_by: UserRef.nullable().meta({ description: 'The user who answered first.' }),
   diverted_to: textOrNull('Diverted to', 'The outside number that the call was diverted to.'),
-  recording_url: textOrNull('Recording', 'Link to the recording of the call.', [
-    'public_recording',
-  ]),
+  recording_url: textOrNull(
+    'Recording',
+    'Link to the first recording of the call, as in its own event.',
+    ['public_recording'],
+  ),
   incomplete: flag(
     'Incomplete',
     'True: the PBX died or lost the call, the end is the last time at which it was known to live.',
@@ -353,6 +355,9 @@ export const Transfer = z
   })
   .meta({ id: 'Transfer' })
 
+const audioLinkSays =
+  'Link to the audio that works without an API key for a time after the event; null: OFFHOOK_PUBLIC_URL is not set, or Offhook cannot read the files of the PBX.'
+
 export const Voicemail = z
   .object({
     mailbox: text('Mailbox', 'The mailbox that the message was left in.'),
@@ -362,7 +367,7 @@ export const Voicemail = z
       'Length of the message; null where the PBX does not tell.',
     ),
     file: text('Message file', 'Name of the audio file on the PBX.'),
-    audio_url: textOrNull('Message link', 'Link to the audio.', ['audio_file']),
+    audio_url: textOrNull('Message link', audioLinkSays, ['audio_file']),
   })
   .meta({ id: 'Voicemail' })
 
@@ -379,7 +384,7 @@ export const Recording = z
       .nullable()
       .meta({ label: 'Recording size', description: 'Size of the file.', unit: 'bytes' }),
     file: text('Recording file', 'Name of the audio file on the PBX.'),
-    url: textOrNull('Recording link', 'Link to the recording.', ['call_recording_link']),
+    url: textOrNull('Recording link', audioLinkSays, ['call_recording_link']),
   })
   .meta({ id: 'Recording' })
 

@@ -143,5 +143,7 @@ function directoryOf(name: string, country: string | null): Directory {
     country,
     users: new Map(),
     numbers: new Map(),
+    // There is no server that could be asked for the audio.
+    audioLink: () => null,
   }
 }

@@ -41,6 +41,9 @@ function parametersOf(route: Route, components: Components): readonly Json[] {
   } else if (route.versionOf !== null && !route.idempotent) {
     headers.push(header('If-Match', 'ETag that you read: 412 when the object has changed since.'))
   }
+  if (route.media !== null) {
+    headers.push(header('Range', 'One range of bytes, as in bytes=0-65535; several: all is sent.'))
+  }
   return [...from(route.params, 'path'), ...from(route.query, 'query'), ...headers]
 }
 
@@ -58,6 +61,7 @@ function problemsOf(route: Route): ReadonlyMap<number, readonly ProblemCode[]> {
 }
 
 function contentOf(route: Route, components: Components): Json {
+  if (route.media !== null) return { [route.media]: {} }
   const json = { 'application/json': { schema: schemaOf(route.answer, 'output', components) } }
   if (route.exported === null) return json
   const columns = exportColumns[route.exported].join(', ')
@@ -70,12 +74,13 @@ function contentOf(route: Route, components: Components): Json {
 }
 
 function responsesOf(route: Route, components: Components): Json {
-  const success = given(route.answer)
-    ? {
-        description: route.status === 201 ? 'Created.' : 'OK.',
-        content: contentOf(route, components),
-      }
-    : { description: 'Done; no body.' }
+  const success =
+    given(route.answer) || route.media !== null
+      ? {
+          description: route.status === 201 ? 'Created.' : 'OK.',
+          content: contentOf(route, components),
+        }
+      : { description: 'Done; no body.' }
   const failures = [...problemsOf(route)].map(([status, codes]) => [
     status,
     {
@@ -83,7 +88,10 @@ function responsesOf(route: Route, components: Components): Json {
       content: { 'application/problem+json': { schema: schemaOf(Problem, 'output', components) } },
     },
   ])
-  return { [route.status]: success, ...Object.fromEntries(failures) }
+  const part = route.media !== null && {
+    206: { description: 'The range that was asked for.', content: contentOf(route, components) },
+  }
+  return { [route.status]: success, ...part, ...Object.fromEntries(failures) }
 }
 
 function securityOf({ guard }: Route): readonly Json[] {

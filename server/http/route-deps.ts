@@ -2,8 +2,10 @@ import type { AgentRecords, AgentState } from '#contracts/agent.ts'
 import type { PredefinedWebhook } from '#contracts/predefined.ts'
 import type { PbxConnection } from '#contracts/service.ts'
 import type { TestCall } from '#contracts/test-call.ts'
+import type { LinkSettings } from '#server/domain/audio-link.ts'
 import type { IdempotencyKeys } from '#server/http/idempotency.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
+import type { OpenCallAudio } from '#server/pipeline/call-audio.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import type { Tester } from '#server/pipeline/send-test.ts'
 import type { Store } from '#server/store/store.ts'
@@ -50,6 +52,10 @@ export interface RouteDeps {
   /** By name. */
   readonly predefined: ReadonlyMap<string, PredefinedWebhook>
   readonly agents: Agents
+  /** Opens the audio that an event told of; whoever gets it closes it. */
+  readonly openAudio: OpenCallAudio
+  /** What links to audio are made and checked with. */
+  readonly links: LinkSettings
   /** False while the parts behind the API are not open yet, or not any more. */
   readonly open: () => boolean
   /** The services whose PBXs this process captures, by UUID. */

@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { asyncApiDocument } from '#server/http/asyncapi.ts'
+import { createAudioSender } from '#server/http/audio.ts'
 import { createExports } from '#server/http/export.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
 import { serveAccount } from '#server/http/routes/account.ts'
 import { serveAgents } from '#server/http/routes/agents.ts'
+import { serveCalls } from '#server/http/routes/calls.ts'
 import { serveDeliveries } from '#server/http/routes/deliveries.ts'
 import { serveEventTypes } from '#server/http/routes/event-types.ts'
 import { serveEvents } from '#server/http/routes/events.ts'
@@ -54,8 +56,12 @@ export function serveApi(deps: RouteDeps, log: Logger): FastifyInstance {
     idempotencyKeys: deps.idempotencyKeys,
     exports: createExports(log),
   }
-  // Before the server waits for requests under way: an export could last for hours.
-  app.addHook('preClose', async () => serving.exports.cut())
+  const audio = createAudioSender(log)
+  // Before the server waits for requests under way: an export or a recording could last for hours.
+  app.addHook('preClose', async () => {
+    serving.exports.cut()
+    audio.cut()
+  })
   serveServices(serving, deps)
   serveAgents(serving, deps)
   serveWebhooks(serving, deps)
@@ -66,6 +72,7 @@ export function serveApi(deps: RouteDeps, log: Logger): FastifyInstance {
   serveDeliveries(serving, deps)
   serveRecovery(serving, deps)
   serveEvents(serving, deps)
+  serveCalls(serving, deps, audio)
   serveEventTypes(serving)
   serveHealth(serving, deps)
   const documents = {

@@ -1,20 +1,25 @@
 /** Which product a connection speaks of: the one place that knows them all. */
-import { access, constants } from 'node:fs/promises'
+import { access, constants, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PbxConnection } from '#contracts/service.ts'
 import { type AddressRange, pbxPolicy, whyForbidden } from '#server/domain/address-policy.ts'
+import type { AudioKind } from '#server/domain/events/directory.ts'
 import type { AgentHub } from '#server/pbx/agent/agent-hub.ts'
 import {
   attachedAsterisk,
   attachedRecord,
   managedAsterisk,
 } from '#server/pbx/asterisk/asterisk-product.ts'
+import { type AudioFolders, openAudioFile } from '#server/pbx/asterisk/audio-files.ts'
 import {
   condemnInstance,
   discardInstance,
   finishDiscards,
 } from '#server/pbx/asterisk/discard-instance.ts'
 import type { AsteriskInstallation } from '#server/pbx/asterisk/find-asterisk.ts'
+import { instanceFolder } from '#server/pbx/asterisk/instance-folder.ts'
+import { patientTurns } from '#server/pbx/asterisk/patient-turns.ts'
+import type { NoAudio, OpenAudio, WantedAudio } from '#server/pbx/audio.ts'
 import type { AttachedPbx, ManageablePbx, PbxLog } from '#server/pbx/pbx.ts'
 
 export interface ProductsOptions {
@@ -39,6 +44,12 @@ export interface PbxProducts {
    * to wherever it is captured; of an attached one the files may be on another machine. Takes as long as its disk.
    */
   readonly isWithinReach: (connection: PbxConnection) => Promise<boolean>
+  /** Opens audio that an event of the service told of; whoever gets it closes it. */
+  readonly openAudio: (
+    serviceUuid: string,
+    connection: PbxConnection,
+    wanted: WantedAudio,
+  ) => Promise<OpenAudio | NoAudio>
   /** The service is about to be deleted: its PBX goes with it, also if we are killed in between. */
   readonly condemn: (serviceUuid: string) => Promise<void>
   /**
@@ -64,6 +75,9 @@ export async function endOfRecord(connection: PbxConnection): Promise<string | n
 export function pbxProducts(options: ProductsOptions): PbxProducts {
   const { folder, asterisk, agents, log } = options
   const policy = pbxPolicy(options.denied)
+  const audio = patientTurns<OpenAudio | NoAudio>(audioPatienceMs, async (late) => {
+    if (typeof late === 'object') await late.handle.close()
+  })
   const refuses = (address: string) => whyForbidden(address, policy) !== null
   return {
     pbxOf: async (serviceUuid, connection) => {
@@ -82,11 +96,47 @@ export function pbxProducts(options: ProductsOptions): PbxProducts {
       }
     },
     isWithinReach,
+    openAudio: async (serviceUuid, connection, wanted) => {
+      const folders = audioFolders(folder, serviceUuid, connection)
+      // What an attached PBX names must not be that of another service.
+      const ours =
+        connection.kind === 'asterisk_managed' ? null : await realpath(folder).catch(() => null)
+      const look = async () => await openAudioFile(folders, wanted, ours)
+      const place = folders[wanted.kind === 'recording' ? 'recordings' : 'voicemail'] ?? ''
+      return (await audio.take(place, look)) ?? 'unreachable'
+    },
     condemn: async (serviceUuid) => await condemnInstance(join(folder, serviceUuid)),
     discard: async (serviceUuid, stopped) =>
       await discardInstance(join(folder, serviceUuid), stopped),
     finishDiscards: async (living) => await finishDiscards(folder, living),
   }
+}
+
+/** As long as somebody waits who has clicked on a recording; a disk that sleeps wakes in that time. */
+const audioPatienceMs = 10_000
+
+/** Of a managed PBX in the folder where it lives, of an attached one as its connection says. */
+function audioFolders(
+  folder: string,
+  serviceUuid: string,
+  connection: PbxConnection,
+): AudioFolders {
+  switch (connection.kind) {
+    case 'asterisk_managed': {
+      const { recordings, voicemail } = instanceFolder(join(folder, serviceUuid))
+      return { recordings, voicemail }
+    }
+    case 'asterisk_attached':
+      return { recordings: connection.recordings_path, voicemail: connection.voicemail_path }
+    case 'asterisk_agent':
+      return { recordings: null, voicemail: null }
+  }
+}
+
+/** Whether there is any use in telling of an address of such audio. */
+export function hasAudio(connection: PbxConnection, kind: AudioKind): boolean {
+  const folders = audioFolders('', '', connection)
+  return folders[kind === 'recording' ? 'recordings' : 'voicemail'] !== null
 }
 
 async function isWithinReach(connection: PbxConnection): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** What a service holds while it runs, and what all kinds of PBX have in common: capture, and watching the link. */
 import type { PbxDocument } from '#contracts/pbx.ts'
+import type { AudioLinks } from '#server/domain/audio-link.ts'
 import type { Directory } from '#server/domain/events/directory.ts'
 
 import type { AttachedPbx, PbxLink, PbxLog } from '#server/pbx/pbx.ts'
@@ -19,6 +20,8 @@ export interface ServiceRunnerDeps {
   readonly products: PbxProducts
   readonly log: PbxLog
   readonly now: () => number
+  /** What links to audio are made with; null: events carry none. */
+  readonly audioLinks: AudioLinks | null
 }
 
 export interface Running {

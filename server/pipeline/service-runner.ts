@@ -3,8 +3,10 @@
  * nothing up: what is on disk is read all the same, and it is tried again.
  */
 import { PbxDocument } from '#contracts/pbx.ts'
-import { directoryOf } from '#server/domain/events/directory.ts'
+import { audioLink } from '#server/domain/audio-link.ts'
+import { type Directory, directoryOf } from '#server/domain/events/directory.ts'
 import type { AttachedPbx } from '#server/pbx/pbx.ts'
+import { hasAudio } from '#server/pbx/products.ts'
 import { createDoorbell } from '#server/pipeline/doorbell.ts'
 import { runManaged } from '#server/pipeline/managed-service.ts'
 import { pause } from '#server/pipeline/pause.ts'
@@ -39,7 +41,7 @@ export function startService(
     deps,
     inside,
     fence,
-    ...described(inside),
+    ...described(deps, inside),
     state: { is: 'starting', since: deps.now(), because: null, document: null },
     documentBell: createDoorbell(),
   }
@@ -63,16 +65,23 @@ export function startService(
   }
 }
 
-function described(inside: ServiceInside): Pick<Running, 'directory' | 'document'> {
+function described(
+  { audioLinks }: ServiceRunnerDeps,
+  inside: ServiceInside,
+): Pick<Running, 'directory' | 'document'> {
   const document =
     inside.pbxDocument === null ? null : PbxDocument.parse(JSON.parse(inside.pbxDocument))
-  return { document, directory: directoryOf(inside.account, inside.service, document) }
+  const linkOf: Directory['audioLink'] = (kind, eventId, at) =>
+    audioLinks === null || !hasAudio(inside.connection, kind)
+      ? null
+      : audioLink(audioLinks, eventId, at)
+  return { document, directory: directoryOf(inside.account, inside.service, document, linkOf) }
 }
 
 function update(running: Running, inside: ServiceInside): void {
   const documentChanged = inside.pbxDocument !== running.inside.pbxDocument
   running.inside = inside
-  Object.assign(running, described(inside))
+  Object.assign(running, described(running.deps, inside))
   if (documentChanged) running.documentBell.ring()
 }
 

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StoreError } from '#server/store/store-error.ts'
@@ -12,6 +12,8 @@ export interface SecretBox {
   readonly seal: (plain: string, about: string) => string
   /** Throws StoreError `secret_key_wrong` when the key, the text or `about` is not that of `seal`. */
   readonly open: (sealed: string, about: string) => string
+  /** A key of 32 bytes for one purpose, made of the same secret; it tells nothing of the others. */
+  readonly keyFor: (purpose: string) => Buffer
 }
 
 const cipher = 'aes-256-gcm'
@@ -29,6 +31,7 @@ export function secretBox(key: Buffer): SecretBox {
       const text = Buffer.concat([sealing.update(plain, 'utf8'), sealing.final()])
       return form + Buffer.concat([iv, sealing.getAuthTag(), text]).toString('base64url')
     },
+    keyFor: (purpose) => Buffer.from(hkdfSync('sha256', key, '', purpose, keyBytes)),
     open(sealed, about) {
       try {
         if (!sealed.startsWith(form)) throw new Error('not a sealed secret')

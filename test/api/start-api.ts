@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { Problem } from '#contracts/problem.ts'
 import { projectFolder } from '#server/config.ts'
+import type { AudioLinks } from '#server/domain/audio-link.ts'
 import { serveApi } from '#server/http/serve-api.ts'
 
 import { createSender } from '#server/outbound/attempt.ts'
@@ -12,7 +13,8 @@ import { createNameResolver } from '#server/outbound/name-resolver.ts'
 
 import { type AgentHub, createAgentHub } from '#server/pbx/agent/agent-hub.ts'
 
-import { endOfRecord } from '#server/pbx/products.ts'
+import { endOfRecord, pbxProducts } from '#server/pbx/products.ts'
+import { callAudio } from '#server/pipeline/call-audio.ts'
 import { firstCursor } from '#server/pipeline/capture-batch.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import { createTester } from '#server/pipeline/send-test.ts'
@@ -49,6 +51,9 @@ export interface Api extends AsyncDisposable {
   /** Two customers of one server. */
   readonly anna: Client
   readonly bert: Client
+  /** Where the folders of managed PBXs are. */
+  readonly pbxFolder: string
+  readonly links: AudioLinks
   /** UUIDs of services that the routes reported as changed. */
   readonly servicesChanged: readonly string[]
   /** How the PBXs of services are doing, by UUID; to be set by tests. */
@@ -59,6 +64,9 @@ export interface Api extends AsyncDisposable {
   readonly agents: AgentHub
   readonly setOpen: (open: boolean) => void
 }
+
+/** Where the API is said to be. */
+export const publicUrl = 'https://offhook.example'
 
 async function readReply(response: Response): Promise<Reply> {
   const text = await response.text()
@@ -109,6 +117,12 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const changed: string[] = []
   const agents = createAgentHub(Date.now)
+  const pbxFolder = join(folder, 'pbx')
+  const asterisk = async () => {
+    throw new Error('nobody asked for an Asterisk')
+  }
+  const products = pbxProducts({ folder: pbxFolder, asterisk, agents, denied: [], log })
+  const links = { publicUrl, key: store.secrets.keyFor('test'), ttlMs: 60_000 }
   const states = new Map<string, PbxState>()
   let open = true
   const server = parts.adopt(
@@ -128,6 +142,8 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
         placeTestCall: async () => false,
         whyForbidden: sender.whyForbidden,
         agents,
+        openAudio: callAudio(store, products),
+        links,
         version: '0.0.0',
         tester: createTester({ store, sender, version: '0.0.0', now: Date.now }),
         predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
@@ -148,6 +164,8 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
     store,
     anna,
     bert,
+    pbxFolder,
+    links,
     servicesChanged: changed,
     agents,
     states,

@@ -130,6 +130,8 @@ test('the line to the manager interface is cut during a call: its events flow on
       kind: 'asterisk_attached',
       cel_path: pbx.celFile,
       queue_log_path: pbx.queueLogFile,
+      recordings_path: null,
+      voicemail_path: null,
       ami: {
         host: '127.0.0.1',
         port: proxy.port,

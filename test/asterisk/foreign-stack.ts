@@ -48,6 +48,8 @@ export async function startForeignStack(): Promise<Stack> {
       kind: 'asterisk_attached',
       cel_path: pbx.folder.celFile,
       queue_log_path: pbx.folder.queueLogFile,
+      recordings_path: null,
+      voicemail_path: null,
       ami: { host: '127.0.0.1', port: pbx.amiPort, username: 'offhook', secret: pbx.amiSecret },
       trunks: ['trunk'],
     },

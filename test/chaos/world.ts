@@ -47,6 +47,8 @@ export async function startWorld(
       kind: 'asterisk_attached',
       cel_path: cel,
       queue_log_path: null,
+      recordings_path: null,
+      voicemail_path: null,
       ami: null,
       trunks: ['trunk'],
     },

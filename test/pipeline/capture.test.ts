@@ -39,6 +39,8 @@ beforeEach(async () => {
         kind: 'asterisk_attached',
         cel_path: join(folder, 'cel.csv'),
         queue_log_path: join(folder, 'queue_log'),
+        recordings_path: null,
+        voicemail_path: null,
         ami: null,
         trunks: [],
       },

@@ -78,6 +78,8 @@ test('three at once: one captures; killed, another goes on; nothing is lost and 
       kind: 'asterisk_attached',
       cel_path: cel,
       queue_log_path: null,
+      recordings_path: null,
+      voicemail_path: null,
       ami: null,
       trunks: ['trunk'],
     },
@@ -148,6 +150,8 @@ test('a node that is alone waits for a record that it cannot read; one that come
       // One path, which leads somewhere only in a process that was started with the folder in its hand.
       cel_path: '/proc/self/fd/99/cel.csv',
       queue_log_path: null,
+      recordings_path: null,
+      voicemail_path: null,
       ami: null,
       trunks: ['trunk'],
     },

@@ -57,7 +57,7 @@ test('a free service out of reach is read when it changes, not at every look, an
     denied: [],
     log,
   })
-  const deps = { store, products, log, now: Date.now, home: folder, others }
+  const deps = { store, products, log, now: Date.now, audioLinks: null, home: folder, others }
   const services = parts.adopt(await openServices(deps), (s) => s.close())
 
   const afterLooks = async (more: number) => {
@@ -128,7 +128,15 @@ test('a record on a mount that hangs keeps no other service waiting, nor the end
       return { ...pbx, record: { ...record, read } }
     },
   }
-  const deps = { store, products, log, now: Date.now, home: folder, others: () => 1 }
+  const deps = {
+    store,
+    products,
+    log,
+    now: Date.now,
+    audioLinks: null,
+    home: folder,
+    others: () => 1,
+  }
   const services = await openServices(deps)
   for (const one of hung) expect(services.stateOf(one)).not.toBeNull()
 

@@ -11,6 +11,7 @@ import type {
   LegOutcome,
   Reached,
 } from '#contracts/events/facts.ts'
+import type { ToldRecording } from '#server/domain/calls/state.ts'
 
 export interface UserSeen {
   readonly extension: string
@@ -49,6 +50,8 @@ export interface RecordSeen extends CallSeen {
   readonly answeredBy: UserSeen | null
   readonly divertedTo: string | null
   readonly incomplete: boolean
+  /** Null: nothing was recorded. */
+  readonly recording: ToldRecording | null
   /** Ids of calls that were joined into this one after they had told events of their own. */
   readonly merged: readonly string[]
 }

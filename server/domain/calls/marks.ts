@@ -192,7 +192,10 @@ function markRecordingEnd({ draft, call, at, fields }: Marked): void {
   const file = baseName(path)
   const durationMs = bytes !== null && file.endsWith('.wav') ? wavMs(bytes) : null
   const startedAt = recording?.startedAt ?? at
+  const before = call.sequence
   tell(draft, call, type, at, { user }, { file, startedAt, bytes, durationMs })
+  // A silent call tells nothing.
+  if (call.sequence > before) call.recorded ??= { callId: call.id, sequence: call.sequence, at }
 }
 
 function markVoicemail({ draft, call, at, fields }: Marked): void {

@@ -56,6 +56,7 @@ function recordOf(call: OpenCall, endedAt: number): RecordSeen {
     answeredBy: call.answeredBy,
     divertedTo: call.divertedTo,
     incomplete: call.incomplete,
+    recording: call.recorded,
     merged: [...call.merged],
   }
 }

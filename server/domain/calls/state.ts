@@ -85,8 +85,17 @@ export interface OpenCall {
   voicemailReached: boolean
   voicemailLeft: boolean
   recordings: { readonly file: string; readonly startedAt: number }[]
+  /** The event that told of the first recording that was complete. */
+  recorded: ToldRecording | null
   merged: string[]
   incomplete: boolean
+}
+
+/** Call and sequence make the id of the event. */
+export interface ToldRecording {
+  readonly callId: string
+  readonly sequence: number
+  readonly at: number
 }
 
 /** What queue_log said of a caller's channel; it may be read before the channel's first row. */
@@ -164,6 +173,7 @@ export function newCall(first: Leg, linkedId: string, kind: CallKind): OpenCall 
     voicemailReached: false,
     voicemailLeft: false,
     recordings: [],
+    recorded: null,
     merged: [],
     incomplete: false,
   }

@@ -122,6 +122,7 @@ export function joinCalls(draft: Draft, oneId: string, otherId: string): OpenCal
   stays.linkedIds.push(...goes.linkedIds)
   stays.visits.push(...goes.visits)
   stays.recordings.push(...goes.recordings)
+  stays.recorded ??= goes.recorded
   stays.merged.push(...goes.merged, ...(goes.sequence > 0 ? [goes.id] : []))
   stays.lastAt = Math.max(stays.lastAt, goes.lastAt)
   stays.bridged ||= goes.bridged && goes.kind !== 'silent'

@@ -28,6 +28,7 @@ const directory: Directory = {
     ],
   ]),
   numbers: new Map([['1001', { e164: '+61290001001', label: 'Main line' }]]),
+  audioLink: (kind, eventId, at) => `https://pbx.example/${kind}/${eventId}/${at}`,
 }
 
 const inbound: CallSeen = {

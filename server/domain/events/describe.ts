@@ -22,7 +22,7 @@ function wholeSeconds(ms: number): number {
 
 export function describe(fact: Fact, directory: Directory, backfilled: boolean): CallEvent {
   const context = {
-    id: eventId(directory.service.uuid, `${fact.callId} ${fact.sequence}`),
+    id: idOf(fact, directory),
     occurred_at: isoOf(fact.at),
     sequence: fact.sequence,
     backfilled,
@@ -37,6 +37,9 @@ export function describe(fact: Fact, directory: Directory, backfilled: boolean):
   // The catalogue's schemas hold these shapes; `describe.test.ts` parses every kind of event by them.
   return { type: fact.type, ...context, ...details(fact, directory) } as CallEvent
 }
+
+const idOf = ({ callId, sequence }: Pick<Fact, 'callId' | 'sequence'>, directory: Directory) =>
+  eventId(directory.service.uuid, `${callId} ${sequence}`)
 
 /** What the type of the fact adds to, or says more exactly than, the common context. */
 function details(fact: Fact, directory: Directory): object {
@@ -84,7 +87,7 @@ function details(fact: Fact, directory: Directory): object {
           recorded_at: isoOf(fact.at),
           duration: secondsOrNull(fact.details.durationMs),
           file: fact.details.file,
-          audio_url: null,
+          audio_url: directory.audioLink('voicemail', idOf(fact, directory), fact.at),
         } satisfies EventOf<'voicemail.left'>['voicemail'],
       }
     case 'recording.inbound.completed':
@@ -95,7 +98,7 @@ function details(fact: Fact, directory: Directory): object {
           duration: secondsOrNull(fact.details.durationMs),
           bytes: fact.details.bytes,
           file: fact.details.file,
-          url: null,
+          url: directory.audioLink('recording', idOf(fact, directory), fact.at),
         } satisfies EventOf<'recording.inbound.completed'>['recording'],
       }
     case 'webhook_component_event':
@@ -179,10 +182,16 @@ function recordOf(
     },
     answered_by: describeUser(record.answeredBy, directory),
     diverted_to: record.divertedTo,
-    recording_url: null,
+    recording_url: recordingUrl(record, directory),
     incomplete: record.incomplete,
     merged_uuids: record.merged.map((id) => callUuid(directory.service.uuid, id)),
   }
+}
+
+/** The same link as in the event of the recording. */
+function recordingUrl({ recording }: RecordSeen, directory: Directory): string | null {
+  if (recording === null) return null
+  return directory.audioLink('recording', idOf(recording, directory), recording.at)
 }
 
 function describePart(part: PartSeen): EventOf<'user.inbound.completed'>['part'] {

@@ -2,6 +2,9 @@ import type { ServiceRef, UserRef } from '#contracts/events/facts.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import { toE164 } from '#server/domain/events/phone-number.ts'
 
+/** Where a PBX keeps the two is not the same folder. */
+export type AudioKind = 'recording' | 'voicemail'
+
 /** What Offhook knows of a PBX beyond its records: whose it is, and how its users and numbers are called. */
 export interface Directory {
   readonly account: { readonly id: string; readonly name: string }
@@ -15,6 +18,10 @@ export interface Directory {
     string,
     { readonly e164: string | null; readonly label: string | null }
   >
+  /**
+   * Where anybody hears the audio that an event tells of; null: nobody could. `at`: when it happened, epoch ms. Pure.
+   */
+  readonly audioLink: (kind: AudioKind, eventId: string, at: number) => string | null
 }
 
 /** The directory of a service; without a PBX document (an attached PBX) names come from the PBX's own records. */
@@ -22,12 +29,14 @@ export function directoryOf(
   account: Directory['account'],
   service: ServiceRef & { readonly country: string | null },
   document: PbxDocument | null,
+  audioLink: Directory['audioLink'] = () => null,
 ): Directory {
   const { country, uuid, name, friendly_name, type } = service
   return {
     account,
     service: { uuid, name, friendly_name, type },
     country,
+    audioLink,
     users: new Map(document?.users.map((user) => [user.extension_number, userRef(user)])),
     numbers: new Map(
       document?.numbers.map(({ did, number, label }) => [

@@ -14,6 +14,8 @@ export interface InstanceFolder {
   readonly pidFile: string
   readonly celFile: string
   readonly queueLogFile: string
+  readonly recordings: string
+  readonly voicemail: string
   readonly messagesFile: string
   readonly outputFile: string
   /** Names of the files that changed under an Asterisk that only reads them at its start. */
@@ -44,6 +46,8 @@ export const instanceFolder = (path: string): InstanceFolder => ({
   pidFile: join(path, 'run', 'asterisk.pid'),
   celFile: join(path, 'log', 'cel-custom', 'cel.csv'),
   queueLogFile: join(path, 'log', 'queue_log'),
+  recordings: join(path, 'spool', 'monitor'),
+  voicemail: join(path, 'spool', 'voicemail'),
   messagesFile: join(path, 'log', 'messages'),
   outputFile: join(path, 'log', 'output'),
   restartNeededFile: join(path, 'restart-needed'),
