@@ -4,7 +4,7 @@
  * says to write into the PBX's files is taken from the page itself: a page that is wrong fails these tests.
  */
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inject } from 'vitest'
 import { projectFolder } from '#server/config.ts'
@@ -32,10 +32,10 @@ import { startOffhook } from '#test/support/offhook-process.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 
 /** Returns when Offhook is attached to the PBX and the receiver has been told so. */
-export async function startForeignStack(): Promise<Stack> {
+export async function startForeignStack(options: ForeignPbxOptions = {}): Promise<Stack> {
   await using parts = new AsyncDisposableStack()
   const ports = await choosePorts()
-  const pbx = parts.use(await startForeignPbx(ports))
+  const pbx = parts.use(await startForeignPbx(ports, options))
   const secret = newSecret()
   const receiver = parts.use(await startReceiver({ secret }))
   const offhook = parts.use(await startOffhook())
@@ -67,17 +67,29 @@ export async function startForeignStack(): Promise<Stack> {
   }
 }
 
+const cdrColumns = ['linkedid', 'disposition', 'billsec,f', 'duration,f', 'src', 'dst']
+const cdrCustomConf = `[mappings]\ncdr.csv => ${cdrColumns.map((name) => `\${CDR(${name})}`).join(',')}\n`
+
 export interface ForeignPbx extends AsyncDisposable {
   readonly folder: InstanceFolder
   readonly amiPort: number
   readonly amiSecret: string
 }
 
-export async function startForeignPbx(ports: PbxPorts): Promise<ForeignPbx> {
+export interface ForeignPbxOptions {
+  /** It writes call detail records, as `log/cdr-custom/cdr.csv`. */
+  readonly cdr?: boolean
+}
+
+export async function startForeignPbx(
+  ports: PbxPorts,
+  { cdr = false }: ForeignPbxOptions = {},
+): Promise<ForeignPbx> {
   await using parts = new AsyncDisposableStack()
   const folder = instanceFolder(parts.use(await temporaryFolder()).path)
   const asterisk = await findAsterisk({ root: inject('asteriskRoot') })
   await prepareInstanceFolder(folder, asterisk)
+  if (cdr) await mkdir(join(folder.path, 'log', 'cdr-custom'))
   const { ami, rtp } = await keptPorts(folder.path, ports.sip)
   const amiSecret = randomBytes(12).toString('hex')
   const site = {
@@ -90,13 +102,14 @@ export async function startForeignPbx(ports: PbxPorts): Promise<ForeignPbx> {
   await writeFiles(folder, [
     // How such a machine runs its Asterisk is not what is tried here.
     ['asterisk.conf', usual.asteriskConf('pbx1', site)],
-    ['modules.conf', modulesConf()],
+    ['modules.conf', modulesConf() + (cdr ? 'load = cdr_custom.so\n' : '')],
     ['logger.conf', usual.loggerConf()],
     ['rtp.conf', usual.rtpConf(site)],
     ['musiconhold.conf', usual.musicOnHoldConf(site)],
     ['indications.conf', usual.indicationsConf()],
     ['http.conf', usual.httpConf()],
-    ['cdr.conf', usual.cdrConf()],
+    ['cdr.conf', cdr ? '[general]\nenable = yes\nunanswered = no\n' : usual.cdrConf()],
+    ...(cdr ? [['cdr_custom.conf', cdrCustomConf] as const] : []),
     ...usual.emptyFiles.map((name) => [name, ''] as const),
   ])
   const files = await administratorsFiles(placesOf(ports, ami))

@@ -15,7 +15,7 @@ const first = 10_100
 const end = 20_000
 const blockSize = 100
 
-let block: { readonly next: () => number | null } | null = null
+let block: { readonly next: (count: number) => number | null } | null = null
 
 /** A TCP port that was free a moment ago, and that no other test is given. */
 export async function freeTcpPort(): Promise<number> {
@@ -33,20 +33,33 @@ export async function freeTcpPort(): Promise<number> {
 export async function freeUdpPort(): Promise<number> {
   for (;;) {
     const port = await nextPort()
-    const socket = createSocket('udp4').bind(port, '127.0.0.1')
-    const free = await once(socket, 'listening').then(
-      () => true,
-      () => false,
-    )
-    socket.close()
-    await once(socket, 'close')
-    if (free) return port
+    if (await isFreeUdp(port)) return port
   }
 }
 
-async function nextPort(): Promise<number> {
+async function isFreeUdp(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').bind(port, '127.0.0.1')
+  const free = await once(socket, 'listening').then(
+    () => true,
+    () => false,
+  )
+  socket.close()
+  await once(socket, 'close')
+  return free
+}
+
+/** A UDP port whose two neighbours above nobody is given either: a phone takes one for sound and the next but one for pictures. */
+export async function freeMediaPort(): Promise<number> {
   for (;;) {
-    const port = block?.next()
+    const port = await nextPort(3)
+    if (await isFreeUdp(port)) return port
+  }
+}
+
+/** The first of so many in a row. */
+async function nextPort(count = 1): Promise<number> {
+  for (;;) {
+    const port = block?.next(count)
     if (typeof port === 'number') return port
     block = await claimBlock()
   }
@@ -59,9 +72,10 @@ async function claimBlock() {
     claim.unref()
     let given = 0
     return {
-      next: () => {
-        given += 1
-        return given < blockSize ? start + given : null
+      next: (count: number) => {
+        const port = start + given + 1
+        given += count
+        return given < blockSize ? port : null
       },
     }
   }

@@ -6,7 +6,7 @@ import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { projectFolder } from '#server/config.ts'
-import { freeUdpPort } from '#test/support/free-port.ts'
+import { freeMediaPort, freeUdpPort } from '#test/support/free-port.ts'
 import {
   type CallerSetup,
   callDone,
@@ -134,7 +134,7 @@ async function spawnSipp(
   more: readonly string[],
 ): Promise<SippChild> {
   const sippPath = await findSipp()
-  const [sipPort, mediaPort] = [port ?? (await freeUdpPort()), await freeUdpPort()]
+  const [sipPort, mediaPort] = [port ?? (await freeUdpPort()), await freeMediaPort()]
   const folder = await mkdtemp(join(tmpdir(), 'offhook-sipp-'))
   await writeFile(join(folder, 'scenario.xml'), scenario)
   await writeFile(join(folder, 'tone.ulaw'), oneSecondOfTone())
