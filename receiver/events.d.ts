@@ -579,7 +579,7 @@ export interface CallRecord {
    */
   diverted_to: string | null
   /**
-   * Link to the recording of the call.
+   * Link to the first recording of the call, as in its own event.
    */
   recording_url: string | null
   /**
@@ -1233,7 +1233,7 @@ export interface Voicemail {
    */
   file: string
   /**
-   * Link to the audio.
+   * Link to the audio that works without an API key for a time after the event; null: OFFHOOK_PUBLIC_URL is not set, or Offhook cannot read the files of the PBX.
    */
   audio_url: string | null
 }
@@ -1285,7 +1285,7 @@ export interface Recording {
    */
   file: string
   /**
-   * Link to the recording.
+   * Link to the audio that works without an API key for a time after the event; null: OFFHOOK_PUBLIC_URL is not set, or Offhook cannot read the files of the PBX.
    */
   url: string | null
 }
