@@ -1,0 +1,59 @@
+/** Net Promoter Score: what callers press in an IVR, kept with the recording of their call. */
+import { mkdirSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+// In a project of its own: npm install offhook-receiver, and import { verify } from 'offhook-receiver'.
+import { VerificationError, verify } from '../../receiver/index.js'
+import { openScores } from './scores.js'
+
+const { SECRET, API, API_KEY, IVR = 'nps', PORT = '9300', FOLDER = '.' } = process.env
+if (!SECRET || !API || !API_KEY) {
+  throw new Error('SECRET (of the webhook), API (http://127.0.0.1:8420) and API_KEY must be set.')
+}
+
+mkdirSync(FOLDER, { recursive: true })
+const scores = openScores(join(FOLDER, 'scores.db'))
+
+async function take(event) {
+  switch (event.type) {
+    case 'ivr.option_selected':
+      if (event.ivr.name === IVR && event.ivr.valid) scores.add(event)
+      return
+    case 'call.ended':
+      // The recording is complete when the call is over.
+      if (scores.has(event.call.uuid)) await keepRecording(event.call.uuid)
+      return
+  }
+}
+
+/** Fails where the API does: the event then comes again. */
+async function keepRecording(callUuid) {
+  const { items } = await (await ask(`/api/v1/calls/${callUuid}/recordings`)).json()
+  const recording = items.find(({ kind }) => kind === 'recording')
+  if (recording === undefined) return
+  const audio = await ask(`/api/v1/calls/${callUuid}/recordings/${recording.id}/audio`)
+  const file = join(FOLDER, `${callUuid}.wav`)
+  await writeFile(file, Buffer.from(await audio.arrayBuffer()))
+  scores.addRecording(callUuid, file)
+}
+
+async function ask(path) {
+  const answer = await fetch(API + path, { headers: { authorization: `Bearer ${API_KEY}` } })
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
+  return answer
+}
+
+const server = createServer(async (request, response) => {
+  try {
+    const body = Buffer.concat(await Array.fromAsync(request))
+    await take(await verify(body, request.headers, SECRET))
+    response.writeHead(204).end()
+  } catch (error) {
+    console.error(error.message)
+    response.writeHead(error instanceof VerificationError ? 401 : 500).end()
+  }
+})
+server.listen(Number(PORT), '127.0.0.1', () => console.log(`nps listens on ${PORT}`))
+
+process.once('SIGTERM', () => server.close(() => scores.close()))
