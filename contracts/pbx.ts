@@ -9,6 +9,8 @@ import { z } from 'zod'
 import { CallType } from '#contracts/events/facts.ts'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import { checkReferences } from '#contracts/pbx-references.ts'
+import { CustomHeaders } from '#contracts/webhook/headers.ts'
+import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
 
 /** One line of text for people: no control characters, so that it cannot end a line of a generated file. */
 const line = (max: number) =>
@@ -254,6 +256,28 @@ export const PbxRingGroup = z
   .meta({ id: 'PbxRingGroup' })
 export type PbxRingGroup = z.infer<typeof PbxRingGroup>
 
+/** Where a Webhook object tells of the calls that pass it: a POST in the Phone Cloud format. */
+export const PbxComponentWebhook = z
+  .strictObject({
+    url: ReceiverUrl,
+    secret_token: z
+      .string()
+      .max(4000)
+      .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+      .nullable()
+      .default(null)
+      .meta({ description: `Sent as X-Pbx-Token; null: none is. ${hidden}` }),
+    headers: CustomHeaders.default([]),
+  })
+  .superRefine(({ secret_token, headers }, context) => {
+    const at = headers.findIndex(({ name }) => name.toLowerCase() === 'x-pbx-token')
+    if (secret_token === null || at === -1) return
+    const message = 'is set by secret_token already'
+    context.addIssue({ code: 'custom', path: ['headers', at, 'name'], message })
+  })
+  .meta({ id: 'PbxComponentWebhook' })
+export type PbxComponentWebhook = z.infer<typeof PbxComponentWebhook>
+
 /** The Webhook object of a call flow: a step that fires a webhook_component_event and goes on. */
 export const PbxComponent = z
   .strictObject({
@@ -267,6 +291,10 @@ export const PbxComponent = z
       )
       .default({})
       .meta({ description: 'Further values that the event carries.' }),
+    webhook: PbxComponentWebhook.nullable().default(null).meta({
+      description:
+        'Its own webhook, which only calls that pass this object fire; null: other webhooks tell of it.',
+    }),
     next: Destination,
   })
   .meta({ id: 'PbxComponent' })

@@ -98,6 +98,11 @@ export const problems = {
     remedy:
       'Set recordings_path and voicemail_path of the connection of the service. Of a PBX with an agent the audio stays on its machine.',
   },
+  made_by_call_flow: {
+    status: 409,
+    title: 'The PBX document makes this webhook',
+    remedy: 'Change or remove the webhook of its component in the PBX document of the service.',
+  },
   cannot_resend: {
     status: 409,
     title: 'The delivery was sent too often',

@@ -162,6 +162,9 @@ export const Webhook = z
   .object({
     id: WebhookId,
     scope: WebhookScope,
+    component: z.string().nullable().meta({
+      description: 'Name of the Webhook object of the call flow that it is; null: it is none.',
+    }),
     predefined: z.string().nullable().meta({
       description: 'The predefined webhook that it was made from; null: a custom one.',
     }),

@@ -7,6 +7,7 @@ const event = eventSamples['call.ended']
 const webhook: ExplainInput['webhook'] = {
   id: 'wh_1',
   serviceUuid: null,
+  component: null,
   triggers: new Set<EventType>(['call.ended']),
   enabled: true,
   disabledReason: null,

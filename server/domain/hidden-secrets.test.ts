@@ -21,6 +21,20 @@ const document = PbxDocument.parse({
     },
   ],
   trunks: [{ name: 'carrier', host: '10.0.0.9', username: 'office', secret: 'carrier-secret' }],
+  components: [
+    {
+      name: 'vip',
+      webhook: {
+        url: 'https://receiver.example/',
+        secret_token: 'object-token',
+        headers: [
+          { name: 'X-Secret', value: 'header-secret', secret: true },
+          { name: 'X-Open', value: 'seen' },
+        ],
+      },
+      next: { type: 'hangup' },
+    },
+  ],
 })
 
 /** Paths of the properties of a JSON Schema whose names speak of a secret. */
@@ -44,6 +58,9 @@ test('every field of the document that holds a secret is hidden', () => {
   })
   const names = new Set(secretFields(schema).map((path) => path.split('.').slice(-2).join('.')))
   expect([...names].toSorted()).toEqual([
+    // Says that the value is one.
+    'CustomHeader.secret',
+    'PbxComponentWebhook.secret_token',
     'PbxTrunk.secret',
     'PbxUser.secret',
     'PbxUser.voicemail_pin',
@@ -51,6 +68,10 @@ test('every field of the document that holds a secret is hidden', () => {
   const hidden = hideDocumentSecrets(document)
   expect(hidden.users[0]).toMatchObject({ secret: hiddenSecret, voicemail_pin: hiddenSecret })
   expect(hidden.trunks[0]).toMatchObject({ secret: hiddenSecret })
+  expect(hidden.components[0]?.webhook).toMatchObject({
+    secret_token: hiddenSecret,
+    headers: [{ value: hiddenSecret }, { value: 'seen' }],
+  })
   expect(PbxDocument.parse(hidden)).toEqual(hidden)
 })
 

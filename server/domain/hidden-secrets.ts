@@ -35,6 +35,20 @@ function changeDocument(document: PbxDocument, change: Change): PbxDocument {
         `user ${user.uuid} pin`,
       ),
     })),
+    components: document.components.map((component, i) => {
+      const { name, webhook } = component
+      if (webhook === null) return component
+      const path = ['components', i, 'webhook']
+      const owner = `component ${name}`
+      return {
+        ...component,
+        webhook: {
+          ...webhook,
+          secret_token: changed(webhook.secret_token, [...path, 'secret_token'], `${owner} token`),
+          headers: changeHeaders(webhook.headers, change, path, `${owner} `),
+        },
+      }
+    }),
     trunks: document.trunks.map((trunk, i) => ({
       ...trunk,
       secret: changed(trunk.secret, ['trunks', i, 'secret'], `trunk ${trunk.name} secret`),
@@ -57,19 +71,23 @@ export function changeRequest<R extends SecretParts>(request: R, change: Change)
     ...request,
     connector: request.connector === null ? null : changeConnector(request.connector, change),
     authentication: changeAuthentication(request.authentication, change),
-    headers: request.headers.map((header, i) =>
-      header.secret
-        ? {
-            ...header,
-            value: change(
-              header.value,
-              ['headers', i, 'value'],
-              `header ${header.name.toLowerCase()}`,
-            ),
-          }
-        : header,
-    ),
+    headers: changeHeaders(request.headers, change),
   }
+}
+
+/** Changes the values of secret headers; `path` and `owner`: of what has them. */
+function changeHeaders(
+  headers: RequestSettings['headers'],
+  change: Change,
+  path: Path = [],
+  owner = '',
+): RequestSettings['headers'] {
+  return headers.map((header, i) => {
+    if (!header.secret) return header
+    const at = [...path, 'headers', i, 'value']
+    const value = change(header.value, at, `${owner}header ${header.name.toLowerCase()}`)
+    return { ...header, value }
+  })
 }
 
 function changeConnector(connector: Connector, change: Change): Connector {

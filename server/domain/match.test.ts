@@ -7,6 +7,7 @@ const service = eventSamples['call.ended'].service.uuid
 const webhook: MatchingWebhook = {
   id: 'wh_1',
   serviceUuid: null,
+  component: null,
   triggers: new Set<EventType>(['call.ended', 'user.created', 'webhook.disabled']),
   enabled: true,
   disabledReason: null,
@@ -59,4 +60,14 @@ test('a refusal says why in a sentence', () => {
     because: 'applications_off',
     says: 'The Applications switch of the service is off.',
   })
+})
+
+test('a Webhook object of a call flow fires for the calls that pass it, and no other object', () => {
+  const type = 'webhook_component_event'
+  const { name } = eventSamples[type].component
+  const triggers = new Set<EventType>([type])
+  expect(because(type, { triggers })).toBe('delivered')
+  expect(because(type, { triggers, component: name, serviceUuid: service })).toBe('delivered')
+  expect(because(type, { triggers, component: `${name}-2` })).toBe('other_component')
+  expect(because('call.ended', { component: name })).toBe('other_component')
 })

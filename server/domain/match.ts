@@ -6,6 +6,8 @@ export interface MatchingWebhook {
   readonly id: string
   /** Null: events of every service of the account. */
   readonly serviceUuid: string | null
+  /** The Webhook object of a call flow that it is; null: it is none. */
+  readonly component: string | null
   readonly triggers: ReadonlySet<EventType>
   readonly enabled: boolean
   readonly disabledReason: Webhook['disabled_reason']
@@ -16,12 +18,14 @@ export interface MatchedEvent {
   readonly type: EventType
   readonly service: { readonly uuid: string } | null
   readonly webhook?: { readonly id: string }
+  readonly component?: { readonly name: string }
 }
 
 /** Why an event does not fire a webhook. */
 export type MismatchCode =
   | 'trigger'
   | 'other_service'
+  | 'other_component'
   | 'applications_off'
   | 'disabled_by_user'
   | 'about_itself'
@@ -33,6 +37,7 @@ export type Match =
 const says = {
   trigger: 'The webhook does not have this trigger.',
   other_service: 'The webhook is for another service.',
+  other_component: 'The webhook is of another Webhook object of the call flow.',
   applications_off: 'The Applications switch of the service is off.',
   disabled_by_user: 'The webhook was disabled by a user when it happened.',
   about_itself: 'The event tells that this very webhook was disabled.',
@@ -55,6 +60,9 @@ export function match(
   if (!webhook.triggers.has(event.type)) return no('trigger')
   if (webhook.serviceUuid !== null && webhook.serviceUuid !== event.service?.uuid) {
     return no('other_service')
+  }
+  if (webhook.component !== null && webhook.component !== event.component?.name) {
+    return no('other_component')
   }
   if (eventCatalogue[event.type].scope === 'service' && !applicationsEnabled) {
     return no('applications_off')

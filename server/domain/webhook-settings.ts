@@ -33,6 +33,21 @@ export function settingsAfter<S extends ConsistentSettings>(settings: S, change:
   return { ...after, scope: scopeAfter(settings.scope, after.service_uuid) }
 }
 
+/** What the PBX document says of a Webhook object, and so nobody else. */
+const ofDocument = [
+  ...(['name', 'url', 'service_uuid', 'triggers', 'method', 'format', 'path_arguments'] as const),
+  ...(['authentication', 'headers', 'payload', 'connector'] as const),
+]
+
+/** Throws InconsistentSettingsError where a change of a Webhook object changes what its PBX document says. */
+export function checkObjectChange(scope: WebhookScope, change: WebhookChange): void {
+  if (scope !== 'call_flow') return
+  const found = ofDocument
+    .filter((name) => change[name] !== undefined)
+    .map((name) => ({ path: [name], message: 'is set in the PBX document, by its component' }))
+  if (found.length > 0) throw new InconsistentSettingsError(found)
+}
+
 /** A webhook of the account becomes one of a service by naming it, and the other way round. */
 function scopeAfter(scope: WebhookScope, serviceUuid: string | null): WebhookScope {
   if (scope === 'global' || scope === 'call_flow') return scope

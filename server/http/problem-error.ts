@@ -55,6 +55,7 @@ const storeRefusals: Readonly<Record<string, ProblemCode>> = {
   database_busy: 'not_ready',
   database_unreachable: 'not_ready',
   service_gone: 'not_found',
+  made_by_call_flow: 'made_by_call_flow',
   claim_lost: 'idempotency_in_progress',
 }
 

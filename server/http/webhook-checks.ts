@@ -1,5 +1,6 @@
 /** What of a webhook's settings cannot be told from the settings alone. */
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import type { WebhookChange } from '#contracts/webhook/webhook.ts'
 import { CertificateError } from '#server/domain/certificates.ts'
@@ -41,6 +42,35 @@ async function checkUrl({ whyForbidden }: RouteDeps, url: string | undefined) {
   throw new ProblemError('invalid_input', 'Wrong: url.', {
     errors: [{ field: 'url', code: 'address_forbidden', message: why }],
   })
+}
+
+/** Names are asked for this many at a time. */
+const urlsAtOnce = 16
+
+/** The same for the Webhook objects of a call flow. Throws `invalid_input`. */
+export async function checkObjectUrls(
+  { whyForbidden }: RouteDeps,
+  { components }: PbxDocument,
+): Promise<void> {
+  const urls = [...new Set(components.flatMap(({ webhook }) => webhook?.url ?? []))]
+  const forbidden = new Map<string, string>()
+  for (let i = 0; i < urls.length; i += urlsAtOnce) {
+    const some = urls.slice(i, i + urlsAtOnce)
+    const answers = await Promise.all(some.map(whyForbidden))
+    answers.forEach((why, j) => {
+      if (why !== null) forbidden.set(some[j] ?? '', why)
+    })
+  }
+  if (forbidden.size === 0) return
+  throw wrongFields(
+    components.flatMap(({ webhook }, i) => {
+      const message = webhook === null ? undefined : forbidden.get(webhook.url)
+      if (message === undefined) return []
+      return [
+        { field: `components[${i}].webhook.url`, code: 'address_forbidden' as const, message },
+      ]
+    }),
+  )
 }
 
 /** A key that cannot sign is told to who sets it. A mask stands for one that was taken before. */

@@ -50,6 +50,8 @@ export interface NewEvent {
   readonly callUuid: string | null
   /** Epoch milliseconds. */
   readonly occurredAt: number
+  /** The Webhook object of the call flow that it speaks of. */
+  readonly component: string | null
   /** The webhook that it speaks of. */
   readonly aboutWebhook: string | null
   /** The keys of the call's numbers, where it is the call's first event. */
@@ -73,6 +75,7 @@ export function newEvent(event: Event): NewEvent {
     serviceUuid: event.service?.uuid ?? null,
     callUuid: 'call' in event ? event.call.uuid : null,
     occurredAt: Date.parse(event.occurred_at),
+    component: 'component' in event ? event.component.name : null,
     aboutWebhook: 'webhook' in event ? event.webhook.id : null,
     beginsCall: 'call' in event && event.sequence === 1 ? numberKeysOf(event.call) : null,
     body: nativeBody(event),
@@ -232,11 +235,13 @@ export async function fireAll(
   return fired
 }
 
-function matched({ type, serviceUuid, aboutWebhook }: NewEvent): MatchedEvent {
-  const service = serviceUuid === null ? null : { uuid: serviceUuid }
-  return aboutWebhook === null
-    ? { type, service }
-    : { type, service, webhook: { id: aboutWebhook } }
+function matched({ type, serviceUuid, component, aboutWebhook }: NewEvent): MatchedEvent {
+  return {
+    type,
+    service: serviceUuid === null ? null : { uuid: serviceUuid },
+    ...(aboutWebhook !== null && { webhook: { id: aboutWebhook } }),
+    ...(component !== null && { component: { name: component } }),
+  }
 }
 
 const insertEvent: Insert = {

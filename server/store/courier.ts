@@ -31,3 +31,19 @@ export async function whileSetAside<T>(
   if (courier === null) return { result: await work(), cameBack: false }
   return await courier.setAside(webhookId, work)
 }
+
+/** The same for several at once. */
+export async function whileAllSetAside<T>(
+  store: Pick<Store, 'courier'>,
+  webhookIds: readonly string[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const [first, ...rest] = webhookIds
+  if (first === undefined) return await work()
+  const { result } = await whileSetAside(
+    store,
+    first,
+    async () => await whileAllSetAside(store, rest, work),
+  )
+  return result
+}

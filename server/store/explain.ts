@@ -110,6 +110,7 @@ async function readWebhooks(db: Db, accountId: string, page: PageRequest) {
       'webhook.id',
       'webhook.name',
       'webhook.service_uuid',
+      'webhook.component',
       'webhook.triggers',
       'webhook.enabled',
       'webhook.disabled_reason',
@@ -132,6 +133,7 @@ function settingsOf(
   return {
     id: row.id,
     serviceUuid: row.service_uuid,
+    component: row.component,
     triggers: new Set(JSON.parse(row.triggers) as EventType[]),
     enabled: row.enabled === 1,
     disabledReason: row.disabled_reason,

@@ -72,6 +72,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
     .select([
       'w.id',
       'w.service_uuid',
+      'w.component',
       'w.triggers',
       'w.enabled',
       'w.disabled_reason',
@@ -94,6 +95,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       version,
       id: row.id,
       serviceUuid: row.service_uuid,
+      component: row.component,
       triggers,
       enabled: row.enabled === 1,
       disabledReason: row.disabled_reason,

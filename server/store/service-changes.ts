@@ -4,6 +4,7 @@
  */
 import { acceptInto, type NewAcceptance } from '#server/store/accept.ts'
 import { touchMatching } from '#server/store/accounts.ts'
+import { changeObjects, isNothing, type ObjectChanges } from '#server/store/call-flow-webhooks.ts'
 import { lockLanes } from '#server/store/lanes.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
 import type { Trx } from '#server/store/store.ts'
@@ -20,6 +21,7 @@ interface ServiceAsRead {
 export interface DocumentReplacement extends ServiceAsRead {
   /** Sealed. */
   readonly document: string
+  readonly objects: ObjectChanges
 }
 
 export type ServiceRemoval = ServiceAsRead
@@ -50,7 +52,12 @@ export async function replaceDocumentInto(
   request: DocumentReplacement,
 ): Promise<boolean> {
   if (!(await takeVersion(trx, request, request.document))) return false
-  if (request.acceptance.events.length > 0) await acceptInto(trx, context, [request.acceptance])
+  const { accountId, acceptance, objects } = request
+  if (!isNothing(objects)) {
+    await lockLanes(trx, context.facts, await lanesNear(trx, accountId, request.uuid))
+    await changeObjects(trx, context.facts, accountId, objects, acceptance.now)
+  }
+  if (acceptance.events.length > 0) await acceptInto(trx, context, [acceptance])
   return true
 }
 

@@ -13,6 +13,8 @@ import {
 import { isoOf } from '#server/domain/times.ts'
 import { type NewAcceptance, type NewEvent, newEvent } from '#server/store/accept.ts'
 import { type Account, touchMatching } from '#server/store/accounts.ts'
+import { idsOf, planObjects } from '#server/store/call-flow-webhooks.ts'
+import { whileAllSetAside } from '#server/store/courier.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
@@ -253,8 +255,8 @@ export async function getPbxDocument(
 }
 
 /**
- * Stores what `change` makes of the stored document (null: none yet) and accepts the events of the users that differ,
- * both or neither; what it throws leaves all as it was. It is called again where somebody else was faster. False: the
+ * Stores what `change` makes of the stored document (null: none yet), with the webhooks of its Webhook objects, and
+ * accepts the events of the users that differ, all or nothing; what it throws leaves all as it was. It is called again where somebody else was faster. False: the
  * account has no such service.
  */
 export async function changePbxDocument(
@@ -270,8 +272,13 @@ export async function changePbxDocument(
     const acceptance = await acceptanceOf(row, { before, after }, now)
     const { version } = row
     const document = store.secrets.seal(JSON.stringify(after), documentOf(uuid))
-    const request = { accountId, uuid, version, document, acceptance }
-    return await store.transact('replaceDocument', 'durable', request)
+    const objects = await planObjects(store, { accountId, serviceUuid: uuid, now }, after)
+    const request = { accountId, uuid, version, document, acceptance, objects }
+    return await whileAllSetAside(
+      store,
+      idsOf(objects),
+      async () => await store.transact('replaceDocument', 'durable', request),
+    )
   })
   return changed !== null
 }

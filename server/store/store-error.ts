@@ -15,6 +15,7 @@ export type StoreErrorCode =
   | 'name_taken'
   | 'invalid_cursor'
   | 'service_gone'
+  | 'made_by_call_flow'
   | 'claim_lost'
   | 'capture_taken_over'
   | 'day_dropped'

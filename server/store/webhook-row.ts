@@ -6,7 +6,11 @@ import type { Webhook, WebhookBreaker, WebhookChange } from '#contracts/webhook/
 import type { Breaker } from '#server/domain/breaker.ts'
 import { hideRequestSecrets, restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
-import { checkConsistency, settingsAfter } from '#server/domain/webhook-settings.ts'
+import {
+  checkConsistency,
+  checkObjectChange,
+  settingsAfter,
+} from '#server/domain/webhook-settings.ts'
 import { type BreakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
@@ -38,6 +42,7 @@ export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
   return {
     id: row.id,
     scope: row.scope,
+    component: row.component,
     predefined: row.predefined,
     ...settingsOf(row),
     ...hideRequestSecrets(requestOf(box, row)),
@@ -81,6 +86,7 @@ function shownBreaker(breaker: Breaker): WebhookBreaker {
  * HiddenSecretError.
  */
 export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookChange) {
+  checkObjectChange(row.scope, change)
   const stored = requestOf(box, row)
   const before = { ...settingsOf(row), ...stored, scope: row.scope }
   const after = settingsAfter(before, change)

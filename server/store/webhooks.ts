@@ -21,6 +21,7 @@ import { dueAgain, lockLane, lockLanes } from '#server/store/lanes.ts'
 import { newId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
+import type { SecretBox } from '#server/store/secrets.ts'
 import {
   type Check,
   type Db,
@@ -97,60 +98,80 @@ async function holdService(
   if (rows.length === 0) throw new StoreError('service_gone', `The service ${uuid} was deleted.`)
 }
 
-/** `secret` signs its requests and is shown here only; made when the draft has none. */
+export interface NewWebhook extends WebhookDraft {
+  readonly predefined?: string
+  /** The Webhook object of a call flow that it is. */
+  readonly component?: string
+}
+
+/** The rows of a new webhook, its secrets sealed, and the secret that signs its requests; made when the draft has none. */
+export function newWebhookRows(box: SecretBox, accountId: string, draft: NewWebhook, now: number) {
+  const id = newId('webhook')
+  const secret = draft.secret ?? newSecret(randomBytes(secretBytes))
+  const webhook = {
+    id,
+    account_id: accountId,
+    scope: draft.component === undefined ? draft.scope : ('call_flow' as const),
+    service_uuid: draft.service_uuid,
+    component: draft.component ?? null,
+    predefined: draft.predefined ?? null,
+    name: draft.name,
+    url: draft.url,
+    triggers: JSON.stringify(draft.triggers),
+    enabled: draft.enabled ? (1 as const) : (0 as const),
+    disabled_reason: draft.enabled ? null : ('by_user' as const),
+    retries: draft.retries,
+    delay_seconds: draft.delay_seconds,
+    timeout_seconds: draft.timeout_seconds,
+    delivery_order: draft.order,
+    on_exhausted: draft.on_exhausted,
+    ...requestColumns(box, id, restoreRequestSecrets(requestPart(draft), null)),
+    secrets: sealedSecrets(box, id, [secret]),
+    deleted_at: null,
+    created_at: now,
+    updated_at: now,
+  }
+  const lane = {
+    webhook_id: id,
+    max_in_flight: draft.concurrency,
+    in_flight: 0,
+    next_due: null,
+    held: draft.enabled ? (0 as const) : (1 as const),
+    ...breakerColumns(closedBreaker),
+    ...rateColumns(draft.rate_limit, now),
+  }
+  return { webhook, lane, secret }
+}
+export type NewWebhookRows = Pick<ReturnType<typeof newWebhookRows>, 'webhook' | 'lane'>
+
+export async function insertWebhook(trx: Db, rows: NewWebhookRows): Promise<WebhookRow> {
+  const row = await trx
+    .insertInto('webhook')
+    .values(rows.webhook)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  const lane = await trx
+    .insertInto('lane')
+    .values(rows.lane)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return { ...lane, ...row }
+}
+
+/** `secret` signs its requests and is shown here only. */
 export async function createWebhook(
   store: Store,
   accountId: string,
-  draft: WebhookDraft & { readonly predefined?: string },
+  draft: NewWebhook,
   now: number,
   within: Within<CreatedWebhook> = nothingMore,
 ): Promise<CreatedWebhook> {
-  const id = newId('webhook')
-  const secret = draft.secret ?? newSecret(randomBytes(secretBytes))
+  const rows = newWebhookRows(store.secrets, accountId, draft, now)
   return await store.write.transaction().execute(async (trx) => {
     await holdService(trx, store, accountId, draft.service_uuid)
-    const row = await trx
-      .insertInto('webhook')
-      .values({
-        id,
-        account_id: accountId,
-        scope: draft.scope,
-        service_uuid: draft.service_uuid,
-        component: null,
-        predefined: draft.predefined ?? null,
-        name: draft.name,
-        url: draft.url,
-        triggers: JSON.stringify(draft.triggers),
-        enabled: draft.enabled ? 1 : 0,
-        disabled_reason: draft.enabled ? null : 'by_user',
-        retries: draft.retries,
-        delay_seconds: draft.delay_seconds,
-        timeout_seconds: draft.timeout_seconds,
-        delivery_order: draft.order,
-        on_exhausted: draft.on_exhausted,
-        ...requestColumns(store.secrets, id, restoreRequestSecrets(requestPart(draft), null)),
-        secrets: sealedSecrets(store.secrets, id, [secret]),
-        deleted_at: null,
-        created_at: now,
-        updated_at: now,
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow()
-    const lane = await trx
-      .insertInto('lane')
-      .values({
-        webhook_id: id,
-        max_in_flight: draft.concurrency,
-        in_flight: 0,
-        next_due: null,
-        held: draft.enabled ? 0 : 1,
-        ...breakerColumns(closedBreaker),
-        ...rateColumns(draft.rate_limit, now),
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow()
+    const row = await insertWebhook(trx, rows)
     await touchMatching(trx, accountId)
-    const created = { ...webhookOf(store.secrets, { ...lane, ...row }), secret }
+    const created = { ...webhookOf(store.secrets, row), secret: rows.secret }
     await within(trx, created)
     return created
   })
@@ -307,7 +328,11 @@ export async function deleteWebhook(
       const row = await lockRow(trx, accountId, id)
       if (row === null) return false
       check(webhookOf(store.secrets, row))
-      await remove(trx, store.facts, [id], now)
+      if (row.scope === 'call_flow') {
+        const says = 'A Webhook object goes with its component of the PBX document.'
+        throw new StoreError('made_by_call_flow', says)
+      }
+      await removeWebhooks(trx, store.facts, [id], now)
       await touchMatching(trx, accountId)
       return true
     }),
@@ -331,10 +356,11 @@ export async function removeWebhooksOfService(
     .where('deleted_at', 'is', null)
     .execute()
   const ids = rows.map((row) => row.id)
-  if (ids.length > 0) await remove(trx, facts, ids, now)
+  if (ids.length > 0) await removeWebhooks(trx, facts, ids, now)
 }
 
-async function remove(
+/** Part of a transaction that takes away what they are of. */
+export async function removeWebhooks(
   trx: Trx,
   facts: DialectFacts,
   ids: readonly string[],

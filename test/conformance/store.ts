@@ -24,6 +24,7 @@ import { runLastTimeConformance } from '#test/conformance/last-time.ts'
 import { runLeaseConformance } from '#test/conformance/leases.ts'
 import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
+import { runObjectConformance } from '#test/conformance/objects.ts'
 import { runOrderConformance } from '#test/conformance/order.ts'
 import { runPruneConformance } from '#test/conformance/prune.ts'
 import { runRecoveryConformance } from '#test/conformance/recovery.ts'
@@ -49,6 +50,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runPruneConformance(open)
     runTlsConformance(open)
     runUserConformance(open)
+    runObjectConformance(open)
   })
 }
 

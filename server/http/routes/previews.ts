@@ -102,6 +102,7 @@ async function verdictOf(
   const webhook = {
     id: '',
     serviceUuid: settings.service_uuid,
+    component: null,
     triggers: new Set(settings.triggers),
     enabled: true,
     disabledReason: null,

@@ -7,6 +7,7 @@ import { isoOf } from '#server/domain/times.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, type Serving, serve, serveChange, serveCreation } from '#server/http/serve.ts'
+import { checkObjectUrls } from '#server/http/webhook-checks.ts'
 import { beginCapture } from '#server/store/captures.ts'
 import {
   changePbxDocument,
@@ -113,6 +114,7 @@ function servePbxDocuments(serving: Serving, deps: RouteDeps): void {
   serveChange(serving, api.putPbxDocument, async ({ caller, params, body }, unchanged) => {
     const { connection } = found(await getService(store, caller.id, params.uuid))
     if (connection.kind !== 'asterisk_managed') throw new ProblemError('not_managed')
+    await checkObjectUrls(deps, body)
     const complete = (before: PbxDocument | null) => {
       unchanged(before && hideDocumentSecrets(before))
       return restoreDocumentSecrets(body, before)
