@@ -53,6 +53,7 @@ describe('secrets', () => {
       id,
       scope,
       predefined,
+      component,
       secret,
       breaker,
       disabled_reason,
