@@ -49,6 +49,7 @@ export const exportColumns = {
     'response_headers',
     'response_body',
     'response_truncated',
+    'earlier_requests',
   ],
   events: [
     'id',
