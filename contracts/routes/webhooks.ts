@@ -4,6 +4,7 @@ import { BulkResult, bulkPeriod, bulkQuery } from '#contracts/bulk.ts'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { pageOf, pageQuery } from '#contracts/page.ts'
 import { route, webhookParams } from '#contracts/route.ts'
+import { RotatedWebhook, SecretRotation } from '#contracts/webhook/rotation.ts'
 import {
   CreatedWebhook,
   Webhook,
@@ -93,6 +94,19 @@ export const webhooksRoutes = {
     answer: Webhook,
     versionOf: WebhookVersion,
     problems: ['not_found', 'precondition_failed'],
+  }),
+
+  rotateSecret: route({
+    method: 'POST',
+    path: '/api/v1/webhooks/:id/rotate-secret',
+    tag: 'Webhooks',
+    summary:
+      'Give a webhook a new signing secret, shown once in the reply. For the time of the overlap requests carry two signatures, that of the new secret first.',
+    params: webhookParams,
+    body: SecretRotation,
+    answer: RotatedWebhook,
+    idempotent: true,
+    problems: ['not_found'],
   }),
 
   enableDisabledWebhooks: route({

@@ -170,6 +170,10 @@ export const Webhook = z
     }),
     ...settings,
     triggers: z.array(EventTypeName),
+    previous_secret_until: Timestamp.nullable().meta({
+      description:
+        'After a rotation: until when requests carry a signature of the secret before as well. Null: of the one secret only. A time that is over disappears within the hour.',
+    }),
     disabled_reason: z.enum(['by_user', 'gone', 'failing']).nullable().meta({
       description:
         'Why it is off; null while it is on. by_user: somebody switched it off. gone: the receiver answered 410. failing: nothing but failures for too long.',
@@ -181,8 +185,8 @@ export const Webhook = z
   .meta({ id: 'Webhook' })
 export type Webhook = z.infer<typeof Webhook>
 
-/** The part of a webhook that people change: what its ETag stands for. The breaker moves by itself. */
-export const WebhookVersion = Webhook.omit({ breaker: true })
+/** The part of a webhook that people change: what its ETag stands for. The breaker moves by itself, a previous secret ends so. */
+export const WebhookVersion = Webhook.omit({ breaker: true, previous_secret_until: true })
 
 export const CreatedWebhook = Webhook.extend({
   secret: WebhookSecret.meta({

@@ -11,6 +11,7 @@ import {
   pruneEvents,
   prunePartitions,
 } from '#server/store/prune.ts'
+import { forgetPreviousSecrets } from '#server/store/signing-secrets.ts'
 import type { Store } from '#server/store/store.ts'
 
 export interface HousekeepDeps {
@@ -62,6 +63,9 @@ export async function sweep(
   await preparePartitions(store, now() + dayMs)
   while (!signal.aborted && (await prunePartitions(store, request))) await pause(pauseMs, signal)
   while (!signal.aborted && (await giveSpaceBack(store, pagesAtOnce))) await pause(pauseMs, signal)
+  while (!signal.aborted && (await forgetPreviousSecrets(store, now(), rowsAtOnce))) {
+    await pause(pauseMs, signal)
+  }
   await pruneIdempotencyKeys(store, now(), rowsAtOnce)
   return { deliveries, events }
 }

@@ -18,8 +18,12 @@ import { createRenderers, type Prepared, type Renderers } from '#server/pipeline
 import { sendToSalesforce } from '#server/pipeline/salesforce.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
+import {
+  readSigningSecrets,
+  type SigningSecrets,
+  secretsAt,
+} from '#server/store/signing-secrets.ts'
 import type { Store } from '#server/store/store.ts'
-import { readSigningSecrets } from '#server/store/webhook-row.ts'
 
 export interface SendDeps {
   readonly store: Store
@@ -34,7 +38,7 @@ export interface Sending {
   readonly renderers: Renderers
   readonly identities: TlsIdentities
   /** Signing secrets in the clear, by their sealed text. */
-  readonly secrets: LRUCache<string, readonly string[]>
+  readonly secrets: LRUCache<string, SigningSecrets>
   readonly salesforceTokens: AccessTokens<TokenAnswer>
 }
 
@@ -133,7 +137,10 @@ function signedRequest(
 ): WebhookRequest {
   const { headers, ...request } = renderer.render(body)
   const signature = renderer.signed
-    ? signatureHeaders({ id, at, body: request.body }, signingSecrets(sending, webhook))
+    ? signatureHeaders(
+        { id, at, body: request.body },
+        secretsAt(signingSecrets(sending, webhook), at),
+      )
     : {}
   return { ...request, headers: { ...headers, ...signature, ...marks } }
 }
@@ -149,7 +156,7 @@ function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
 function signingSecrets(
   { deps, secrets }: Sending,
   { id, sealedSecrets }: ClaimedWebhook,
-): readonly string[] {
+): SigningSecrets {
   const known = secrets.get(sealedSecrets)
   if (known !== undefined) return known
   const opened = readSigningSecrets(deps.store, id, sealedSecrets)

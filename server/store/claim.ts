@@ -39,6 +39,7 @@ import {
 import { aheadOf, isSlow } from '#server/store/pace.ts'
 import { bodyIn, readBodiesIn } from '#server/store/partitions.ts'
 import type { ProcedureContext } from '#server/store/procedures.ts'
+import { signingSecrets } from '#server/store/signing-secrets.ts'
 import type { Db, Store, Trx } from '#server/store/store.ts'
 
 export interface ClaimRequest {
@@ -202,7 +203,7 @@ async function dueLanes(
       case when lane.breaker = 'closed' then lane.max_in_flight - lane.in_flight else 1 end as room,
       case when ${noOthers(holderOf(claimId))} then 1 else 0 end as ours,
       lane.rate_per_second, lane.rate_tokens, lane.rate_at,
-      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, w.secrets,
+      w.url, w.retries, w.timeout_seconds, w.delivery_order, w.on_exhausted, ${signingSecrets} as secrets,
       ${requestVersion} as request_version,
       ${tlsVersion} as tls_version
     from lane join webhook as w on w.id = lane.webhook_id join account as a on a.id = w.account_id

@@ -4,6 +4,7 @@ import type { DeliveryOrder } from '#contracts/webhook/webhook.ts'
 import { type MatchedEvent, type MatchingWebhook, match } from '#server/domain/match.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import { requestVersion, tlsVersion } from '#server/store/lanes.ts'
+import { signingSecrets } from '#server/store/signing-secrets.ts'
 import type { Db } from '#server/store/store.ts'
 
 /** A webhook as far as accepting an event needs it. */
@@ -81,7 +82,7 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       'w.url',
       'w.retries',
       'w.timeout_seconds',
-      'w.secrets',
+      signingSecrets.as('secrets'),
       requestVersion.as('request_version'),
       tlsVersion.as('tls_version'),
     ])

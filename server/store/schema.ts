@@ -91,6 +91,8 @@ interface WebhookTable {
   request_version: string | null
   /** JSON array of sealed signing secrets, the current one first. */
   secrets: string
+  /** Until when the second of them signs as well, epoch ms; null: there is one only. */
+  previous_secret_until: Generated<number | null>
   /** JSON of the certificate (PEM) and its sealed key, for mTLS; the version is new with every change. */
   client_certificate: Generated<string | null>
   client_certificate_version: Generated<string | null>

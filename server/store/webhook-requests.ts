@@ -11,6 +11,7 @@ import { readCauses } from '#server/store/account-settings.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import { requestVersion, tlsVersion } from '#server/store/lanes.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
+import { signingSecrets } from '#server/store/signing-secrets.ts'
 import type { Store } from '#server/store/store.ts'
 
 interface RequestColumns {
@@ -79,8 +80,9 @@ export async function readForSending(
   const row = await store.read
     .selectFrom('webhook as w')
     .innerJoin('account as a', 'a.id', 'w.account_id')
-    .select(['w.id', 'w.url', 'w.timeout_seconds', 'w.secrets'])
+    .select(['w.id', 'w.url', 'w.timeout_seconds'])
     .select([tlsVersion.as('tls_version'), requestVersion.as('request_version')])
+    .select(signingSecrets.as('secrets'))
     .where('w.account_id', '=', accountId)
     .where('w.id', '=', webhookId)
     .where('w.deleted_at', 'is', null)

@@ -14,28 +14,13 @@ import {
 import { type BreakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
+import { sealedSecrets } from '#server/store/signing-secrets.ts'
 import { requestColumns, requestOf, requestPart } from '#server/store/webhook-requests.ts'
 
 /** The lane holds the settings that the claim must see beside its counters, and what the receiver did lately. */
 export type WebhookRow = Selectable<Tables['webhook']> &
   Pick<Selectable<Tables['lane']>, 'max_in_flight' | 'rate_per_second'> &
   BreakerColumns
-
-const secretOf = (id: string) => `webhook ${id} signing`
-
-export function sealedSecrets(box: SecretBox, id: string, secrets: readonly string[]): string {
-  return JSON.stringify(secrets.map((secret) => box.seal(secret, secretOf(id))))
-}
-
-/** The signing secrets of a webhook in the clear, the current one first: for the deliverer only. */
-export function readSigningSecrets(
-  { secrets }: { readonly secrets: SecretBox },
-  webhookId: string,
-  sealed: string,
-): readonly string[] {
-  const texts = JSON.parse(sealed) as string[]
-  return texts.map((text) => secrets.open(text, secretOf(webhookId)))
-}
 
 /** As the API shows it: its secrets masked. */
 export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
@@ -47,6 +32,7 @@ export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
     ...settingsOf(row),
     ...hideRequestSecrets(requestOf(box, row)),
     breaker: shownBreaker(breakerOf(row)),
+    previous_secret_until: isoOrNull(row.previous_secret_until),
     disabled_reason: row.disabled_reason,
     created_at: isoOf(row.created_at),
     updated_at: isoOf(row.updated_at),
@@ -111,7 +97,9 @@ export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookCha
     ...(isDeepStrictEqual(request, stored)
       ? { request: row.request, request_version: row.request_version }
       : requestColumns(box, row.id, request)),
-    secrets:
-      change.secret === undefined ? row.secrets : sealedSecrets(box, row.id, [change.secret]),
+    ...(change.secret !== undefined && {
+      secrets: sealedSecrets(box, row.id, [change.secret]),
+      previous_secret_until: null,
+    }),
   }
 }

@@ -22,6 +22,7 @@ import { newId } from '#server/store/new-id.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
+import { sealedSecrets } from '#server/store/signing-secrets.ts'
 import {
   type Check,
   type Db,
@@ -33,15 +34,10 @@ import {
 } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
 import { requestColumns, requestPart } from '#server/store/webhook-requests.ts'
-import {
-  columnsAfter,
-  sealedSecrets,
-  type WebhookRow,
-  webhookOf,
-} from '#server/store/webhook-row.ts'
+import { columnsAfter, type WebhookRow, webhookOf } from '#server/store/webhook-row.ts'
 
 /** 192 bits, the least that Standard Webhooks asks for. */
-const secretBytes = 24
+export const secretBytes = 24
 /** A full bucket for the rate; the columns of a lane. */
 function rateColumns(rate: number | null, now: number) {
   const bucket = rate === null ? null : newBucket(rate, now)
@@ -73,7 +69,7 @@ async function findRow(db: Db, accountId: string, id: string): Promise<WebhookRo
 }
 
 /** The webhook as it is, for this transaction alone to change. */
-async function lockRow(trx: Trx, accountId: string, id: string): Promise<WebhookRow | null> {
+export async function lockRow(trx: Trx, accountId: string, id: string): Promise<WebhookRow | null> {
   // Another account's lane is not for us to take.
   if ((await findRow(trx, accountId, id)) === null) return null
   await lockLane(trx, id)
@@ -371,7 +367,13 @@ export async function removeWebhooks(
   await trx
     .updateTable('webhook')
     // Its secrets have no reader any more.
-    .set({ deleted_at: now, enabled: 0, secrets: '[]', client_certificate: null })
+    .set({
+      deleted_at: now,
+      enabled: 0,
+      secrets: '[]',
+      previous_secret_until: null,
+      client_certificate: null,
+    })
     .where('id', 'in', ids)
     .execute()
 }

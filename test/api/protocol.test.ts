@@ -56,6 +56,7 @@ describe('who may call', () => {
         'client-certificate': { certificate: 'x', private_key: 'x' },
         preview: { trigger: 'call.ended', webhook_id: 'wh_0' },
         test: { trigger: 'call.ended' },
+        'rotate-secret': {},
         recover: { since: '2026-11-22T09:00:00.000Z' },
         'replay-missing': { since: '2026-11-22T09:00:00.000Z' },
       }

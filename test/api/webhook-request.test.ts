@@ -57,6 +57,7 @@ describe('secrets', () => {
       secret,
       breaker,
       disabled_reason,
+      previous_secret_until,
       created_at,
       updated_at,
       ...shown

@@ -30,8 +30,15 @@ export interface OneWebhook extends AsyncDisposable {
   readonly lastAttempt: () => Promise<Attempt>
 }
 
-/** `settings`: those of a draft, but its URL unless it goes elsewhere: `path` is appended to the receiver's. */
-export async function oneWebhook(settings: object, path = ''): Promise<OneWebhook> {
+/**
+ * `settings`: those of a draft, but its URL unless it goes elsewhere: `path` is appended to the receiver's. `now` is the
+ * clock of all that happens to it, epoch milliseconds.
+ */
+export async function oneWebhook(
+  settings: object,
+  path = '',
+  now: () => number = Date.now,
+): Promise<OneWebhook> {
   const parts = new AsyncDisposableStack()
   const { store } = parts.use(await openSqliteTestStore())
   const tenant = await makeTenant(store)
@@ -43,7 +50,7 @@ export async function oneWebhook(settings: object, path = ''): Promise<OneWebhoo
     secret: signingSecret,
     ...settings,
   })
-  const webhook = await createWebhook(store, tenant.account.id, draft, Date.now())
+  const webhook = await createWebhook(store, tenant.account.id, draft, now())
   const sender = parts.adopt(createSender({ policy: loopbackPolicy }), (s) => s.close())
   const end = new AbortController()
   const note = () => undefined
@@ -56,7 +63,7 @@ export async function oneWebhook(settings: object, path = ''): Promise<OneWebhoo
       stopMs: 1_000,
       disableAfterMs: null,
       log: { info: note, warn: note, error: note },
-      now: Date.now,
+      now,
     },
     end.signal,
   )
@@ -69,7 +76,7 @@ export async function oneWebhook(settings: object, path = ''): Promise<OneWebhoo
   async function accept(event: Event): Promise<void> {
     const service = event.service === null ? null : { ...event.service, uuid: serviceUuid }
     const own = { ...event, account: { ...event.account, id: account.id }, service } as Event
-    await acceptEvents(store, acceptanceOf(tenant, [own], { now: Date.now() }))
+    await acceptEvents(store, acceptanceOf(tenant, [own], { now: now() }))
   }
   const written = async () =>
     await waitUntil(async () => (await deliveries()).every(({ attempts }) => attempts > 0), {

@@ -1,8 +1,9 @@
 import { api } from '#contracts/api.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Serving, serve, serveChange, serveCreation } from '#server/http/serve.ts'
+import { type Serving, serve, serveChange, serveCreation, wrongFields } from '#server/http/serve.ts'
 import { checkDraft } from '#server/http/webhook-checks.ts'
+import { rotateSecret } from '#server/store/rotate-secret.ts'
 import {
   changeWebhook,
   createWebhook,
@@ -40,4 +41,10 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
   serveChange(serving, api.disableWebhook, async ({ caller, params }, unchanged) =>
     found(await setWebhookEnabled(store, caller.id, params.id, false, now(), unchanged)),
   )
+  serveCreation(serving, api.rotateSecret, async ({ caller, params, body }, remember) => {
+    const rotated = found(await rotateSecret(store, caller.id, params.id, body, now(), remember))
+    if (rotated !== 'same') return rotated
+    const message = 'must be another secret than the current one'
+    throw wrongFields([{ field: 'secret', code: 'invalid', message }])
+  })
 }

@@ -99,6 +99,7 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('request', 'text')
     .addColumn('request_version', 'text')
     .addColumn('secrets', 'text', (c) => c.notNull())
+    .addColumn('previous_secret_until', 'bigint')
     .addColumn('client_certificate', 'text')
     .addColumn('client_certificate_version', 'text')
     .addColumn('deleted_at', 'bigint')
@@ -108,6 +109,8 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
   await sql`create index webhook_list on webhook (account_id, seq) where deleted_at is null`.execute(
     db,
   )
+  await sql`create index webhook_previous_secret on webhook (previous_secret_until)
+    where previous_secret_until is not null`.execute(db)
   await sql`create index webhook_deleted on webhook (deleted_at) where deleted_at is not null`.execute(
     db,
   )
