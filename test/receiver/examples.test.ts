@@ -1,6 +1,7 @@
 /** The receivers of `examples/receivers`, each as a process, with what a deliverer would send. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,11 +25,15 @@ interface Example {
   readonly args: (port: number) => readonly string[]
 }
 
+const fetchedPhp = join(projectFolder, '.offhook/tools/php/php')
+/** `scripts/get-php.sh` fetches one where the machine has none. */
+const php = existsSync(fetchedPhp) ? fetchedPhp : 'php'
+
 const examples: readonly Example[] = [
   { name: 'express', program: process.execPath, args: () => ['receiver.js'] },
   { name: 'fastify', program: process.execPath, args: () => ['receiver.js'] },
   { name: 'python', program: 'python3', args: () => ['receiver.py'] },
-  { name: 'php', program: 'php', args: (port) => ['-S', `127.0.0.1:${port}`, 'receiver.php'] },
+  { name: 'php', program: php, args: (port) => ['-S', `127.0.0.1:${port}`, 'receiver.php'] },
 ]
 
 const isThere = async (program: string) =>
