@@ -39,6 +39,7 @@ export const AttemptError = z.enum([
   'response_invalid',
   'address_forbidden',
   'refused',
+  'not_rendered',
 ])
 export type AttemptError = z.infer<typeof AttemptError>
 

@@ -72,7 +72,7 @@ function ofFormat({ method, format, payload }: ConsistentSettings): Inconsistenc
   if (method === 'GET' && format !== 'query') {
     return [{ path: ['format'], message: 'must be query with GET, which has no body' }]
   }
-  const whole = payload.style === 'native' || payload.style === 'cloudevents'
+  const whole = (['native', 'cloudevents', 'template'] as const).some((s) => s === payload.style)
   return whole && format !== 'json'
     ? [
         {

@@ -89,12 +89,58 @@ const CloudEventsPayload = z
   .strictObject({ style: z.literal('cloudevents') })
   .meta({ description: 'CloudEvents 1.0, structured: the native event is its data.' })
 
+const textBytes = 65_536
+
+const TemplatePayload = z
+  .strictObject({
+    style: z.literal('template'),
+    template: z.string().min(1).max(textBytes).meta({
+      description:
+        'Liquid over the native event: {"id": "{{ call.uuid }}", "seconds": {{ call.duration | json }}}.',
+    }),
+    content_type: z
+      .string()
+      .max(200)
+      .regex(
+        /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:; ?[\w-]+=(?:[\w.+-]+|"[\w .+-]*"))*$/,
+        'must be a content type such as application/json or text/plain; charset=utf-8',
+      )
+      .default('application/json')
+      .meta({
+        description:
+          'Decides how values are escaped: as in a string of JSON, in XML and HTML, in a form, or not at all. JSON must come out as JSON.',
+      }),
+    partials: z
+      .record(
+        z
+          .string()
+          .regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be a name of a-z, 0-9, _ and -, a letter first'),
+        z.string().max(textBytes),
+      )
+      .default({})
+      .meta({ description: 'Parts by name, which {% render "name" %} puts in; up to 20.' }),
+  })
+  .superRefine(({ template, partials }, context) => {
+    const parts = Object.values(partials)
+    if (parts.length > 20) {
+      context.addIssue({ code: 'custom', path: ['partials'], message: 'must be 20 at most' })
+    }
+    const bytes = new TextEncoder().encode([template, ...parts].join('')).length
+    if (bytes > textBytes) {
+      const message = 'must be of 64 KiB at most, with its partials'
+      context.addIssue({ code: 'custom', path: ['template'], message })
+    }
+  })
+  .meta({ description: 'Text of your own, with values of the event.' })
+export type TemplatePayload = z.infer<typeof TemplatePayload>
+
 export const Payload = z
   .discriminatedUnion('style', [
     NativePayload,
     MappedPayload,
     PhoneCloudPayload,
     CloudEventsPayload,
+    TemplatePayload,
   ])
   .meta({ id: 'Payload' })
 export type Payload = z.infer<typeof Payload>

@@ -43,3 +43,21 @@ export interface AttemptTimings {
   /** From the start of the attempt to the status and headers of the answer; null: they did not come. */
   readonly firstByteMs: number | null
 }
+
+/** Of an attempt for which no request could be made; `detail` is one sentence. */
+export function outcomeWithoutRequest(detail: string): AttemptOutcome {
+  return {
+    ok: false,
+    statusCode: null,
+    error: 'not_rendered',
+    errorDetail: detail,
+    responseHeaders: null,
+    responseBody: null,
+    responseTruncated: false,
+    durationMs: 0,
+    timings: { dnsMs: null, connectMs: null, tlsMs: null, firstByteMs: null },
+    remoteAddress: null,
+    httpVersion: null,
+    retryAfter: null,
+  }
+}

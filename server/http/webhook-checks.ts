@@ -1,9 +1,13 @@
 /** What of a webhook's settings cannot be told from the settings alone. */
+import { fieldPath } from '#contracts/field-path.ts'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
+import type { FieldError } from '#contracts/problem.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
+import type { Payload } from '#contracts/webhook/payload.ts'
 import type { WebhookChange } from '#contracts/webhook/webhook.ts'
 import { CertificateError } from '#server/domain/certificates.ts'
+import { templateProblems } from '#server/domain/render/template.ts'
 import { rsaKey } from '#server/domain/salesforce/token-request.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
@@ -14,11 +18,13 @@ import { getService } from '#server/store/services.ts'
 export async function checkDraft(
   deps: RouteDeps,
   accountId: string,
-  { service_uuid, url, connector }: WebhookChange,
+  { service_uuid, url, connector, payload }: WebhookChange,
 ): Promise<void> {
   await checkService(deps, accountId, service_uuid)
   await checkUrl(deps, url)
   checkConnector(connector)
+  const wrong = payloadProblems(payload)
+  if (wrong.length > 0) throw wrongFields(wrong)
 }
 
 /** A webhook may name a service of its own account only; another's does not exist for it. */
@@ -71,6 +77,16 @@ export async function checkObjectUrls(
       ]
     }),
   )
+}
+
+/** What a template says is told by the engine that renders it. */
+export function payloadProblems(payload: Payload | undefined): FieldError[] {
+  if (payload?.style !== 'template') return []
+  return templateProblems(payload).map(({ path, message }) => ({
+    field: fieldPath(path),
+    code: 'invalid',
+    message,
+  }))
 }
 
 /** A key that cannot sign is told to who sets it. A mask stands for one that was taken before. */

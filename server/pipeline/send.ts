@@ -2,10 +2,11 @@
 import { LRUCache } from 'lru-cache'
 import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
-import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { type AttemptOutcome, outcomeWithoutRequest } from '#server/domain/attempt-outcome.ts'
 import { redactHeaders } from '#server/domain/redact.ts'
 import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
+import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
 import type { TokenAnswer } from '#server/domain/salesforce/answers.ts'
 import type { EndedCall } from '#server/domain/salesforce/task.ts'
@@ -92,6 +93,7 @@ export async function send(
     return await sendByConnector(sending, webhook, renderer, event, at)
   }
   const request = signedRequest(sending, webhook, renderer, event, marks, at)
+  if (request instanceof NotRenderedError) return sentNothing(webhook, renderer, request)
   const { timeoutMs, tlsVersion } = webhook
   const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
   const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
@@ -134,8 +136,10 @@ function signedRequest(
   { id, body }: SentEvent,
   marks: Marks,
   at: number,
-): WebhookRequest {
-  const { headers, ...request } = renderer.render(body)
+): WebhookRequest | NotRenderedError {
+  const rendered = renderedOf(renderer, body)
+  if (rendered instanceof NotRenderedError) return rendered
+  const { headers, ...request } = rendered
   const signature = renderer.signed
     ? signatureHeaders(
         { id, at, body: request.body },
@@ -143,6 +147,31 @@ function signedRequest(
       )
     : {}
   return { ...request, headers: { ...headers, ...signature, ...marks } }
+}
+
+/** What the settings of a webhook make impossible is its own failure, told where its other attempts are. */
+function renderedOf(renderer: Renderer, body: string): WebhookRequest | NotRenderedError {
+  try {
+    return renderer.render(body)
+  } catch (error) {
+    if (error instanceof NotRenderedError) return error
+    throw error
+  }
+}
+
+function sentNothing(
+  { url }: ClaimedWebhook,
+  { method }: Renderer,
+  { message }: NotRenderedError,
+): Sent {
+  return {
+    method,
+    url,
+    requestHeaders: {},
+    requestBody: '',
+    outcome: outcomeWithoutRequest(message),
+    earlierRequests: [],
+  }
 }
 
 /** A receiver may set cookies; what they hold is nobody's business who reads the log. */

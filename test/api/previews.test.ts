@@ -148,6 +148,25 @@ describe('preview', () => {
     expect(other.body).toMatchObject({ fires: false, why_not: expect.stringMatching(/trigger/) })
   })
 
+  test('tells what is wrong with a template, as it is written and as it comes out', async () => {
+    const ask = async (template: string) => {
+      const webhook = { ...draft, payload: { style: 'template', template } }
+      return (await preview({ trigger: 'call.ended', webhook })).body
+    }
+    expect(await ask('{"a": {{ call.duration }}}')).toMatchObject({
+      request: { body: expect.stringMatching(/^\{"a": \d+\}$/) },
+      problems: [],
+    })
+    expect(await ask('{% fro %}')).toMatchObject({
+      request: null,
+      problems: [{ field: 'payload.template', message: expect.stringMatching(/^line 1/) }],
+    })
+    expect(await ask('{"a": }')).toMatchObject({
+      request: null,
+      problems: [{ field: 'payload', message: expect.stringMatching(/is not JSON/) }],
+    })
+  })
+
   test.each([
     [{ webhook: draft }],
     [{ webhook: draft, trigger: 'call.ended', event_id: 'evt_1' }],

@@ -125,6 +125,36 @@ test.each([
   )
 })
 
+const template = (text: string, more: object = {}) => ({
+  payload: { style: 'template', template: text, ...more },
+})
+const circle = { a: '{% render "b" %}', b: '{% render "a" %}' }
+
+test.each([
+  ['payload.template', template('a\n{% fro %}'), /^line 2, column 1: tag "fro" not found/],
+  ['payload.template', template('{{ call.uuid | shout }}'), /undefined filter: shout/],
+  ['payload.template', template('{% render "/etc/passwd" %}'), /there is no partial/],
+  ['payload.template', template('x'.repeat(300_000)), /./],
+  ['payload.template', template('ü'.repeat(40_000)), /64 KiB at most, with its partials/],
+  ['payload.template', template(''), /./],
+  ['payload.partials.b', template('{% render "a" %}', { partials: circle }), /"a" → "b" → "a"/],
+  ['payload.partials.a', template('x', { partials: { a: '{% if %}' } }), /^line 1, column 6: /],
+  ['payload.content_type', template('x', { content_type: 'a/b\r\nx: 1' }), /content type/],
+  ['format', { ...template('x'), format: 'form' }, /must be json with the template payload/],
+])('a template is refused at %s: %j', async (path, settings, message) => {
+  const created = await create({})
+  const address = `/api/v1/webhooks/${created.body.id}`
+  for (const { status, body } of [
+    await create(settings),
+    await server.anna.request('PATCH', address, { body: settings }),
+  ]) {
+    expect(status).toBe(422)
+    expect(body.errors).toContainEqual(
+      expect.objectContaining({ field: path, message: expect.stringMatching(message) }),
+    )
+  }
+})
+
 const salesforce = (login: object, more: object = {}) => ({
   connector: { type: 'salesforce', login, ...more },
 })

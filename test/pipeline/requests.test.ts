@@ -101,3 +101,33 @@ test('own names for hangup causes: those of the account at once, those of the we
   await changeAccountSettings(other.store, other.tenant.account.id, { hangup_causes: {} })
   expect(await causeOf(other, 'evt_5')).toBe('Answered')
 })
+
+test('a template arrives signed; one that makes no JSON of an event is an attempt without a request', async () => {
+  const template =
+    '{"id": "{{ call.uuid }}", "who": "{{ call.source.name }}"{% if call.hangup.cause == "Busy" %}, oops{% endif %}}'
+  await using one = await oneWebhook({
+    method: 'PUT',
+    payload: { style: 'template', template },
+    retries: 1,
+  })
+  const request = await one.send(ended)
+  expect(request).toMatchObject({ method: 'PUT', verified: true })
+  expect(JSON.parse(request.body.toString())).toEqual({
+    id: ended.call.uuid,
+    who: ended.call.source.name,
+  })
+  expect(await one.lastAttempt()).toMatchObject({ ok: true, request_body: request.body.toString() })
+  const busy = { ...ended.call, hangup: { ...ended.call.hangup, cause: 'Busy' as const } }
+  await one.deliver({ ...ended, id: 'evt_busy', call: busy })
+  expect(one.receiver.requests).toHaveLength(1)
+  expect(await one.lastAttempt()).toMatchObject({
+    ok: false,
+    error: 'not_rendered',
+    error_detail: expect.stringMatching(/^What the template made is not JSON/),
+    decision: expect.stringMatching(/^Try 2 of 2 follows/),
+    method: 'PUT',
+    request_body: '',
+    request_headers: {},
+    status_code: null,
+  })
+})

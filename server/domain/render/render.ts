@@ -9,6 +9,7 @@ import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
 import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
 import { phoneCloudPairs } from '#server/domain/render/phone-cloud.ts'
+import { prepareTemplate } from '#server/domain/render/template.ts'
 import { formText, preparePath, withQuery } from '#server/domain/render/url.ts'
 
 /** The request of a delivery, still without its signature. */
@@ -22,7 +23,8 @@ export interface WebhookRequest {
 
 /** Makes the requests of one webhook. */
 export interface Renderer {
-  /** `body` is the event as `nativeBody` made it and as it is stored. */
+  readonly method: RequestSettings['method']
+  /** `body` is the event as `nativeBody` made it and as it is stored. Throws NotRenderedError. */
   readonly render: (body: string) => WebhookRequest
   /** The body is the event as it is stored, so that the log need not keep it again. */
   readonly native: boolean
@@ -42,6 +44,7 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
     'user-agent': `Offhook/${version}`,
   })
   const told = {
+    method,
     signed: settings.signed,
     secretHeaders: secretHeaders(settings),
     native: payload.style === 'native' && !renames,
@@ -75,6 +78,7 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
 function contentTypeOf({ format, payload }: RequestSettings): string | null {
   switch (format) {
     case 'json':
+      if (payload.style === 'template') return payload.content_type
       return payload.style === 'cloudevents' ? cloudEventsType : 'application/json'
     case 'form':
       return 'application/x-www-form-urlencoded'
@@ -94,6 +98,10 @@ function preparePayload(payload: Payload): (event: StoredEventObject, body: stri
       return (event) => ({ pairs: phoneCloudPairs(event as unknown as Event), nested: false })
     case 'cloudevents':
       return (event) => ({ text: cloudEvent(event as unknown as Event) })
+    case 'template': {
+      const textOf = prepareTemplate(payload)
+      return (event) => ({ text: textOf(event) })
+    }
     case 'mapped': {
       const pairsOf = prepareMapped(payload)
       return (event) => ({ pairs: pairsOf(event), nested: payload.nested })

@@ -10,13 +10,15 @@ import { inconsistencies } from '#contracts/webhook/consistency.ts'
 import { type Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { sampleEvent } from '#server/domain/events/sample-event.ts'
 import { match } from '#server/domain/match.ts'
-import { previewHints, previewRequest } from '#server/domain/preview.ts'
+import { type Previewed, previewHints, previewRequest } from '#server/domain/preview.ts'
 import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
+import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { isoOf } from '#server/domain/times.ts'
 import { settingsAfter } from '#server/domain/webhook-settings.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, parsed, type Serving, serve, wrongFields } from '#server/http/serve.ts'
+import { payloadProblems } from '#server/http/webhook-checks.ts'
 import type { TestSent } from '#server/pipeline/send-test.ts'
 import { getAccountSettings } from '#server/store/account-settings.ts'
 import { getEvent } from '#server/store/events.ts'
@@ -146,6 +148,19 @@ function testResult(event: Event, sent: TestSent): TestResult {
   }
 }
 
+/** The request, or why the payload makes none of this event. */
+function requestOr(previewed: Previewed): Pick<Preview, 'request' | 'problems'> {
+  const problems = payloadProblems(previewed.request.payload)
+  if (problems.length > 0) return { request: null, problems }
+  try {
+    return { request: previewRequest(previewed), problems: [] }
+  } catch (error) {
+    if (!(error instanceof NotRenderedError)) throw error
+    const { message } = error
+    return { request: null, problems: [{ field: 'payload', code: 'invalid', message }] }
+  }
+}
+
 /** Throws `invalid_input` for a name that is no type of event. */
 function triggersOf(list: string): ReadonlySet<EventType> {
   const names = list.split(',').map((name) => name.trim())
@@ -174,12 +189,12 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
     const { hangup_causes: ofAccount } = await getAccountSettings(store.read, caller.id)
     const hangup_causes = mergedCauses(ofAccount, settings.hangup_causes)
     const request = { ...settings, hangup_causes }
-    const previewed = { event, url: settings.url, request, version, now: now() }
+    const made = requestOr({ event, url: settings.url, request, version, now: now() })
     return {
       event,
-      request: previewRequest(previewed),
+      request: made.request,
       ...(await verdictOf(deps, caller, event, settings)),
-      problems: await urlProblems(deps, settings.url),
+      problems: [...(await urlProblems(deps, settings.url)), ...made.problems],
       hints: previewHints(event, settings),
     }
   })
