@@ -40,6 +40,7 @@ export const AttemptError = z.enum([
   'address_forbidden',
   'refused',
   'not_rendered',
+  'token',
 ])
 export type AttemptError = z.infer<typeof AttemptError>
 

@@ -1,6 +1,7 @@
 /** How a request shows its receiver that it may come in, beside the signature. Secrets are encrypted, and shown masked. */
 import { z } from 'zod'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
 
 const hidden = `Replies show ${hiddenSecret}; sent back, the stored one stays.`
 
@@ -59,6 +60,30 @@ export const Authentication = z
       type: z.literal('pbx_token'),
       token: visible(4000).meta({
         description: `Secret token, sent as X-Pbx-Token. ${hidden}`,
+      }),
+    }),
+    z.strictObject({
+      type: z.literal('oauth2'),
+      token_url: ReceiverUrl.meta({
+        description: 'Where access tokens are asked for, by client credentials (RFC 6749 4.4).',
+      }),
+      client_id: visible(1000),
+      client_secret: visible(4000).meta({ description: hidden }),
+      scope: z
+        .string()
+        .max(1000)
+        .regex(
+          /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+          'must be scopes with one space between them (RFC 6749 3.3)',
+        )
+        .nullable()
+        .default(null)
+        .meta({ description: 'Null: not asked for.' }),
+      audience: visible(1000).nullable().default(null).meta({
+        description: 'For servers that want to know who the token is for. Null: not sent.',
+      }),
+      client_authentication: z.enum(['basic', 'body']).default('basic').meta({
+        description: 'How id and secret are sent: in the header Authorization, or in the form.',
       }),
     }),
   ])

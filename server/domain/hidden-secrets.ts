@@ -121,6 +121,10 @@ function changeAuthentication(
       return authentication
     case 'basic':
       return { ...authentication, password: changed('password', authentication.password) }
+    case 'oauth2': {
+      const client_secret = changed('client_secret', authentication.client_secret)
+      return { ...authentication, client_secret }
+    }
     default:
       return { ...authentication, token: changed('token', authentication.token) }
   }

@@ -50,11 +50,13 @@ export interface Situation {
 const mostAttempts = 1_000
 
 export function nextState(
-  outcome: Pick<AttemptOutcome, 'ok' | 'statusCode' | 'retryAfter'>,
+  outcome: Pick<AttemptOutcome, 'ok' | 'statusCode' | 'retryAfter'> &
+    Partial<Pick<AttemptOutcome, 'error'>>,
   { attemptsDone, attemptsEver, probe, retries, now, random }: Situation,
 ): NextState {
   if (outcome.ok) return { state: 'delivered', decision: 'Delivered.' }
-  if (outcome.statusCode === 410) {
+  // A token endpoint that is gone is not the receiver.
+  if (outcome.statusCode === 410 && outcome.error !== 'token') {
     return {
       state: 'exhausted',
       decision:

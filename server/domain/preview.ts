@@ -35,7 +35,7 @@ export function previewRequest({
     const renamed = renameCause(event as unknown as StoredEventObject, request.hangup_causes)
     return previewTask(renamed as unknown as EndedCall, url, request.connector, version)
   }
-  const { render, secretHeaders, signed } = prepareRequests(url, request, version)
+  const { render, secretHeaders, signed, oauth2 } = prepareRequests(url, request, version)
   const { headers, ...rest } = render(nativeBody(event))
   const shown = Object.entries(headers).map(([name, value]) => [
     name,
@@ -46,7 +46,14 @@ export function previewRequest({
     'webhook-timestamp': String(Math.floor(now / 1000)),
     'webhook-signature': `v1,${hiddenSecret}`,
   }
-  return { ...rest, headers: { ...Object.fromEntries(shown), ...(signed && signature) } }
+  return {
+    ...rest,
+    headers: {
+      ...Object.fromEntries(shown),
+      ...(oauth2 && { authorization: hiddenSecret }),
+      ...(signed && signature),
+    },
+  }
 }
 
 /** The last request of the connector, without what the others find out. */

@@ -35,6 +35,34 @@ export function redactHeaders(
   )
 }
 
+/** Shorter ones are found in the middle of words, and hide nothing. */
+const shortestFound = 6
+
+/** The text without these secrets, wherever they stand in it. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  return secrets
+    .filter((secret) => secret.length >= shortestFound)
+    .reduce((rest, secret) => rest.replaceAll(secret, redacted), text)
+}
+
+/** What is secret in these headers: values, what stands behind a word like Bearer, the password of Basic. The longest first. */
+export function secretsIn(
+  headers: Readonly<Record<string, string>>,
+  names: ReadonlySet<string>,
+): readonly string[] {
+  if (names.size === 0) return []
+  const found = [...names].flatMap((name) => {
+    const value = headers[name]
+    if (value === undefined) return []
+    const [, scheme, rest] = /^(\S+) (\S+)$/.exec(value) ?? []
+    if (scheme === undefined || rest === undefined) return [value]
+    const password =
+      scheme === 'Basic' ? /:(.+)$/s.exec(Buffer.from(rest, 'base64').toString()) : null
+    return [value, rest, ...(password?.[1] === undefined ? [] : [password[1]])]
+  })
+  return found.toSorted((a, b) => b.length - a.length)
+}
+
 /**
  * The URL as the log may have it: without credentials before the host, values of query parameters with a telling name
  * replaced. A text that is no absolute URL may be anything, so nothing of it is shown.

@@ -18,10 +18,13 @@ import { getService } from '#server/store/services.ts'
 export async function checkDraft(
   deps: RouteDeps,
   accountId: string,
-  { service_uuid, url, connector, payload }: WebhookChange,
+  { service_uuid, url, connector, authentication, payload }: WebhookChange,
 ): Promise<void> {
   await checkService(deps, accountId, service_uuid)
-  await checkUrl(deps, url)
+  await checkUrl(deps, 'url', url)
+  if (authentication?.type === 'oauth2') {
+    await checkUrl(deps, 'authentication.token_url', authentication.token_url)
+  }
   checkConnector(connector)
   const wrong = payloadProblems(payload)
   if (wrong.length > 0) throw wrongFields(wrong)
@@ -42,11 +45,15 @@ async function checkService(
 }
 
 /** The guard of the send, asked when the URL is stored: who makes the webhook is told, and not only its log. */
-async function checkUrl({ whyForbidden }: RouteDeps, url: string | undefined) {
+async function checkUrl(
+  { whyForbidden }: RouteDeps,
+  field: string,
+  url: string | undefined,
+): Promise<void> {
   const why = url === undefined ? null : await whyForbidden(url)
   if (why === null) return
-  throw new ProblemError('invalid_input', 'Wrong: url.', {
-    errors: [{ field: 'url', code: 'address_forbidden', message: why }],
+  throw new ProblemError('invalid_input', `Wrong: ${field}.`, {
+    errors: [{ field, code: 'address_forbidden', message: why }],
   })
 }
 

@@ -44,7 +44,7 @@ export function startConversation(
   const all: Asked[] = []
   return {
     async ask(purpose, request, shownBody = request.body) {
-      const left = Math.max(1, timeoutMs - (performance.now() - startedAt))
+      const left = Math.max(1, Math.ceil(timeoutMs - (performance.now() - startedAt)))
       const outcome = await sender.attempt(request, { timeoutMs: left, identity })
       all.push({ purpose, request, shownBody, outcome })
       return outcome

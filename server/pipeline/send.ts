@@ -3,7 +3,8 @@ import { LRUCache } from 'lru-cache'
 import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import { type AttemptOutcome, outcomeWithoutRequest } from '#server/domain/attempt-outcome.ts'
-import { redactHeaders } from '#server/domain/redact.ts'
+import type { OAuth2 } from '#server/domain/oauth2.ts'
+import { redactHeaders, redactText, secretsIn } from '#server/domain/redact.ts'
 import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
@@ -12,9 +13,10 @@ import type { TokenAnswer } from '#server/domain/salesforce/answers.ts'
 import type { EndedCall } from '#server/domain/salesforce/task.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
-import { plainIdentity } from '#server/outbound/tls-identity.ts'
+import { plainIdentity, type TlsIdentity } from '#server/outbound/tls-identity.ts'
 import { type AccessTokens, createAccessTokens } from '#server/pipeline/access-tokens.ts'
 import { startConversation } from '#server/pipeline/conversation.ts'
+import { sendWithToken } from '#server/pipeline/oauth2.ts'
 import { createRenderers, type Prepared, type Renderers } from '#server/pipeline/renderers.ts'
 import { sendToSalesforce } from '#server/pipeline/salesforce.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
@@ -41,6 +43,7 @@ export interface Sending {
   /** Signing secrets in the clear, by their sealed text. */
   readonly secrets: LRUCache<string, SigningSecrets>
   readonly salesforceTokens: AccessTokens<TokenAnswer>
+  readonly oauth2Tokens: AccessTokens<string>
 }
 
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
@@ -53,6 +56,7 @@ export function createSending({ store, sender, version }: SendDeps): Sending {
     identities: createTlsIdentities(store),
     secrets: new LRUCache({ max: secretsKept }),
     salesforceTokens: createAccessTokens(),
+    oauth2Tokens: createAccessTokens(),
   }
 }
 
@@ -96,15 +100,59 @@ export async function send(
   if (request instanceof NotRenderedError) return sentNothing(webhook, renderer, request)
   const { timeoutMs, tlsVersion } = webhook
   const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
+  if (renderer.oauth2 !== null) {
+    return await sendByToken(sending, webhook, renderer, {
+      settings: renderer.oauth2,
+      request,
+      identity,
+    })
+  }
   const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
+  return sentOf(request, renderer, outcome, [])
+}
+
+/** As the log may have it; a receiver that repeats in its answer what it was sent shows no secret either. */
+function sentOf(
+  request: WebhookRequest,
+  renderer: Renderer,
+  outcome: AttemptOutcome,
+  earlierRequests: readonly EarlierRequest[],
+): Sent {
+  const secrets = secretsIn(request.headers, renderer.secretHeaders)
   return {
     method: request.method,
     url: request.url,
     requestHeaders: redactHeaders(request.headers, renderer.secretHeaders),
     requestBody: renderer.native ? null : request.body,
-    outcome: withoutSecrets(outcome),
-    earlierRequests: [],
+    outcome: withoutSecrets(outcome, secrets),
+    earlierRequests,
   }
+}
+
+interface TokenParts {
+  readonly settings: OAuth2
+  /** Without its token. */
+  readonly request: WebhookRequest
+  readonly identity: TlsIdentity
+}
+
+async function sendByToken(
+  { deps, oauth2Tokens }: Sending,
+  { timeoutMs, requestVersion, tlsVersion }: ClaimedWebhook,
+  renderer: Renderer,
+  { settings, request, identity }: TokenParts,
+): Promise<Sent> {
+  const came = await sendWithToken({
+    conversation: startConversation(deps.sender, { timeoutMs, identity }),
+    tokens: oauth2Tokens,
+    tokenKey: `${requestVersion} ${tlsVersion}`,
+    settings,
+    request,
+    version: deps.version,
+  })
+  return 'request' in came
+    ? sentOf(came.request, renderer, came.outcome, came.earlierRequests)
+    : { ...came, outcome: withoutSecrets(came.outcome) }
 }
 
 async function sendByConnector(
@@ -175,8 +223,19 @@ function sentNothing(
 }
 
 /** A receiver may set cookies; what they hold is nobody's business who reads the log. */
-function withoutSecrets(outcome: AttemptOutcome): AttemptOutcome {
-  const { responseHeaders } = outcome
+function withoutSecrets(outcome: AttemptOutcome, secrets: readonly string[] = []): AttemptOutcome {
+  const { responseHeaders, responseBody } = outcome
+  if (secrets.length > 0 && responseHeaders !== null) {
+    const headers = Object.entries(redactHeaders(responseHeaders))
+    return {
+      ...outcome,
+      responseHeaders: Object.fromEntries(
+        headers.map(([name, value]) => [name, redactText(value, secrets)]),
+      ),
+      responseBody: responseBody === null ? null : redactText(responseBody, secrets),
+      errorDetail: outcome.errorDetail === null ? null : redactText(outcome.errorDetail, secrets),
+    }
+  }
   return responseHeaders === null
     ? outcome
     : { ...outcome, responseHeaders: redactHeaders(responseHeaders) }

@@ -219,3 +219,42 @@ test('own names for hangup causes: of the account and of a webhook', async () =>
     { field: 'hangup_causes.Bussy', message: 'did you mean "Busy"?' },
   ])
 })
+
+test('OAuth2: the secret is masked, sent back it stays; the token URL is held to the rules of receivers', async () => {
+  const authentication = {
+    type: 'oauth2',
+    token_url: 'https://login.example/token',
+    client_id: 'offhook',
+    client_secret: 'cl1ent-s3cret',
+  }
+  const created = await create({ authentication })
+  expect(created.body.authentication).toEqual({
+    ...authentication,
+    client_secret: '********',
+    scope: null,
+    audience: null,
+    client_authentication: 'basic',
+  })
+  const changed = await server.anna.request('PATCH', `/api/v1/webhooks/${created.body.id}`, {
+    body: { authentication: { ...created.body.authentication, scope: 'calls' } },
+  })
+  expect(changed).toMatchObject({ status: 200, body: { authentication: { scope: 'calls' } } })
+  expect(JSON.stringify(server.log())).not.toContain('cl1ent-s3cret')
+  const wrong = async (more: object) =>
+    (await create({ authentication: { ...authentication, ...more } })).body.errors
+  expect(await wrong({ token_url: 'https://me:pw@login.example/' })).toMatchObject([
+    { field: 'authentication.token_url' },
+  ])
+  expect(await wrong({ token_url: 'http://169.254.169.254/token' })).toMatchObject([
+    { field: 'authentication.token_url', code: 'address_forbidden' },
+  ])
+  expect(await wrong({ scope: 'a  b' })).toMatchObject([{ field: 'authentication.scope' }])
+  expect(await wrong({ client_authentication: 'jwt' })).toMatchObject([
+    { field: 'authentication.client_authentication' },
+  ])
+  const preview = await server.anna.request('POST', '/api/v1/webhooks/preview', {
+    body: { trigger: 'call.ended', webhook: { ...draft, authentication } },
+  })
+  expect(preview.body.request.headers.authorization).toBe('********')
+  expect(preview.body.request.url).toBe(draft.url)
+})

@@ -46,6 +46,9 @@ function authenticationHeaders(authentication: RequestSettings['authentication']
   switch (authentication.type) {
     case 'none':
       return {}
+    // Its token comes later, when there is one.
+    case 'oauth2':
+      return {}
     case 'basic': {
       const { username, password } = authentication
       // RFC 7617 with UTF-8, as its `charset` parameter asks for.

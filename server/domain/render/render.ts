@@ -21,6 +21,8 @@ export interface WebhookRequest {
   readonly body: string
 }
 
+type OAuth2 = Extract<RequestSettings['authentication'], { type: 'oauth2' }>
+
 /** Makes the requests of one webhook. */
 export interface Renderer {
   readonly method: RequestSettings['method']
@@ -29,6 +31,8 @@ export interface Renderer {
   /** The body is the event as it is stored, so that the log need not keep it again. */
   readonly native: boolean
   readonly signed: boolean
+  /** Where the access token comes from that the request must have beside its headers; null: it wants none. */
+  readonly oauth2: OAuth2 | null
   /** Names (lower case) of headers that the log must not show. */
   readonly secretHeaders: ReadonlySet<string>
 }
@@ -46,6 +50,7 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
   const told = {
     method,
     signed: settings.signed,
+    oauth2: settings.authentication.type === 'oauth2' ? settings.authentication : null,
     secretHeaders: secretHeaders(settings),
     native: payload.style === 'native' && !renames,
   }

@@ -113,9 +113,20 @@ async function verdictOf(
   return { fires: verdict.deliver, why_not: verdict.deliver ? null : verdict.says }
 }
 
-async function urlProblems({ whyForbidden }: RouteDeps, url: string): Promise<FieldError[]> {
-  const message = await whyForbidden(url)
-  return message === null ? [] : [{ field: 'url', code: 'address_forbidden', message }]
+async function urlProblems(
+  { whyForbidden }: RouteDeps,
+  { url, authentication }: Settings,
+): Promise<FieldError[]> {
+  const asked = [{ field: 'url', url }]
+  if (authentication.type === 'oauth2') {
+    asked.push({ field: 'authentication.token_url', url: authentication.token_url })
+  }
+  const found = await Promise.all(
+    asked.map(async ({ field, url: one }) => ({ field, message: await whyForbidden(one) })),
+  )
+  return found.flatMap(({ field, message }) =>
+    message === null ? [] : [{ field, code: 'address_forbidden', message }],
+  )
 }
 
 function testResult(event: Event, sent: TestSent): TestResult {
@@ -194,7 +205,7 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
       event,
       request: made.request,
       ...(await verdictOf(deps, caller, event, settings)),
-      problems: [...(await urlProblems(deps, settings.url)), ...made.problems],
+      problems: [...(await urlProblems(deps, settings)), ...made.problems],
       hints: previewHints(event, settings),
     }
   })
