@@ -1,12 +1,16 @@
 /** The receiver library against what the server signs, and what the official libraries sign. */
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import { eventTypes } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { type EventOf, memoryStore, once, VerificationError, verify } from '#receiver/index.js'
+import { projectFolder } from '#server/config.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { newSecret, signatureHeaders } from '#server/domain/sign.ts'
 import { oneWebhook, signingSecret } from '#test/pipeline/one-webhook.ts'
@@ -190,4 +194,33 @@ test('runs in the Node of the machine, from 20 on', async ({ skip }) => {
     secret,
   ])
   expect(stdout.trim()).toBe(sample.id)
+})
+
+test('runs in Deno, as the README shows', async () => {
+  const script = `
+    import { verify } from ${JSON.stringify(new URL('../../receiver/index.js', import.meta.url))}
+    const [body, headers, secret] = Deno.args
+    const server = Deno.serve({ hostname: '127.0.0.1', port: 0, onListen: () => {} }, async (request) => {
+      const event = await verify(await request.text(), request.headers, secret, { now: ${at} })
+      return Response.json(event.id)
+    })
+    const url = \`http://127.0.0.1:\${server.addr.port}\`
+    const answer = await fetch(url, { method: 'POST', body, headers: JSON.parse(headers) })
+    console.log(await answer.json())
+    await server.shutdown()`
+  const folder = await mkdtemp(join(tmpdir(), 'offhook-deno-'))
+  try {
+    await writeFile(join(folder, 'receive.js'), script)
+    const { stdout } = await promisify(execFile)(
+      join(projectFolder, 'node_modules/.bin/deno'),
+      [
+        ...['run', '--no-config', '--no-lock', '--allow-net=127.0.0.1', '--allow-read'],
+        ...[join(folder, 'receive.js'), body, JSON.stringify(headersBy(secret)), secret],
+      ],
+      { env: { PATH: process.env.PATH ?? '', DENO_DIR: folder, NO_COLOR: '1' } },
+    )
+    expect(stdout.trim()).toBe(sample.id)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
