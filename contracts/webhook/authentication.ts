@@ -1,6 +1,7 @@
 /** How a request shows its receiver that it may come in, beside the signature. Secrets are encrypted, and shown masked. */
 import { z } from 'zod'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import { headerName } from '#contracts/webhook/header-name.ts'
 import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
 
 const hidden = `Replies show ${hiddenSecret}; sent back, the stored one stays.`
@@ -21,14 +22,6 @@ const visible = (most: number) =>
       /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/,
       'must be printable ASCII, without spaces at the ends',
     )
-
-export const headerName = z
-  .string()
-  .max(100)
-  .regex(
-    /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
-    "must be a header name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
-  )
 
 export const Authentication = z
   .discriminatedUnion('type', [

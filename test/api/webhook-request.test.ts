@@ -258,3 +258,17 @@ test('OAuth2: the secret is masked, sent back it stays; the token URL is held to
   expect(preview.body.request.headers.authorization).toBe('********')
   expect(preview.body.request.url).toBe(draft.url)
 })
+
+test.each([
+  ['Content-Length', /length of the body/],
+  ['webhook-signature', /belongs to the signature/],
+  ['Transfer-Encoding', /belongs to the connection/],
+])('a token does not go in the header %s', async (header, why) => {
+  const { body } = await create({ authentication: { type: 'token', token: 'abc', header } })
+  expect(body.errors).toEqual([
+    expect.objectContaining({
+      field: 'authentication.header',
+      message: expect.stringMatching(why),
+    }),
+  ])
+})

@@ -3,6 +3,7 @@ import { authenticationHeader } from '#contracts/webhook/consistency.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import { type StoredEventObject, textOf, valueAt } from '#server/domain/render/event-values.ts'
 import { prepareFieldText } from '#server/domain/render/field-text.ts'
+import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -23,8 +24,23 @@ export function prepareHeaders(
       // RFC 9110 5.5: a value neither begins nor ends with a space.
       return [name, value.trim()] as const
     })
-    return { ...fixed, ...Object.fromEntries(values) }
+    const made = { ...fixed, ...Object.fromEntries(values) }
+    checkSize(made)
+    return made
   }
+}
+
+/** Values of fields may be long; what no server takes need not be sent. Node's own servers take so much. */
+const mostBytes = 16 * 1024
+
+/** Throws NotRenderedError. */
+function checkSize(headers: Headers): void {
+  let bytes = 0
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + value.length + 4
+  if (bytes <= mostBytes) return
+  throw new NotRenderedError(
+    `With the values of this event the headers have ${bytes} bytes, ${mostBytes} at most are sent.`,
+  )
 }
 
 /** Names (lower case) of headers that carry secrets, whatever they are called. */
