@@ -30,6 +30,9 @@ export const verdicts = {
   applications_off: 'The Applications switch of the service is off.',
   disabled_by_user: 'The webhook was disabled by a user.',
   about_itself: 'The event tells that this very webhook was disabled.',
+  picked_up:
+    'The call was picked up by another user, which the webhook does not count as answered.',
+  filtered: 'A filter of the webhook stopped it.',
   webhook_newer: 'The webhook did not exist yet.',
   settings_changed: 'It would fire now, by settings that were changed after the event.',
   removed: 'It matched, and its delivery is not kept any more.',

@@ -3,6 +3,7 @@ import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import { WebhookId } from '#contracts/ids.ts'
 import { inconsistencies } from '#contracts/webhook/consistency.ts'
+import { Filters, noFilters } from '#contracts/webhook/filters.ts'
 import type { Payload } from '#contracts/webhook/payload.ts'
 import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
 import { plainRequest, requestSettings } from '#contracts/webhook/request.ts'
@@ -44,6 +45,11 @@ const settings = {
     .max(100)
     .transform((t) => [...new Set(t)])
     .meta({ description: 'The types of event that fire it.' }),
+  filters: Filters,
+  count_pickups: z.boolean().meta({
+    description:
+      'Whether call.inbound.answered fires it also when another user picked the call up by **.',
+  }),
   enabled: z.boolean().meta({ description: 'Off: nothing is sent, its deliveries are held.' }),
   retries: z
     .int()
@@ -111,6 +117,8 @@ export const WebhookDraft = z
       description: 'account unless there is a service_uuid, then service.',
     }),
     service_uuid: settings.service_uuid.default(null),
+    filters: settings.filters.default(noFilters),
+    count_pickups: settings.count_pickups.default(false),
     enabled: settings.enabled.default(true),
     retries: settings.retries.default(3),
     delay_seconds: settings.delay_seconds.default(0),

@@ -9,6 +9,8 @@ const webhook: ExplainInput['webhook'] = {
   serviceUuid: null,
   component: null,
   triggers: new Set<EventType>(['call.ended']),
+  filters: null,
+  countPickups: false,
   enabled: true,
   disabledReason: null,
   createdAt: 1_000,
@@ -20,7 +22,7 @@ const none: ExplainInput = {
   event,
   acceptedAt: 5_000,
   webhook,
-  service: { applicationsEnabled: true, updatedAt: 1_000 },
+  service: { applicationsEnabled: true, country: null, updatedAt: 1_000 },
   delivery: null,
   now: 60_000,
 }
@@ -123,7 +125,7 @@ describe('without a delivery', () => {
     explain({
       ...none,
       webhook: { ...webhook, ...settings },
-      service: { applicationsEnabled: true, updatedAt: 1_000, ...service },
+      service: { applicationsEnabled: true, country: null, updatedAt: 1_000, ...service },
     })
 
   test('the switch or filter that stopped it is named, for certain while nothing has changed', () => {

@@ -1,7 +1,12 @@
 import type { DeliveryState, HeldBecause } from '#contracts/delivery.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { type VerdictCode, verdicts } from '#contracts/explain.ts'
-import { type MatchingWebhook, match } from '#server/domain/match.ts'
+import {
+  type MatchedService,
+  type MatchingWebhook,
+  match,
+  matchedEvent,
+} from '#server/domain/match.ts'
 
 /** A delivery as far as its verdict needs it; times in epoch milliseconds. */
 export interface ExplainedDelivery {
@@ -23,7 +28,7 @@ export interface ExplainedDelivery {
 
 /** All that is known of one event and one webhook of its account; times in epoch milliseconds. */
 export interface ExplainInput {
-  readonly event: Pick<Event, 'type' | 'service'> & { readonly webhook?: { readonly id: string } }
+  readonly event: Event
   /** When the event was compared with the webhooks. */
   readonly acceptedAt: number
   readonly webhook: MatchingWebhook & {
@@ -34,7 +39,7 @@ export interface ExplainInput {
     readonly breakerReason: string | null
   }
   /** Null: an event of the account, or of a service that is gone. */
-  readonly service: { readonly applicationsEnabled: boolean; readonly updatedAt: number } | null
+  readonly service: (MatchedService & { readonly updatedAt: number }) | null
   readonly delivery: ExplainedDelivery | null
   readonly now: number
 }
@@ -138,9 +143,10 @@ function explainNone({ event, acceptedAt, webhook, service }: ExplainInput): Exp
     const says = because('webhook_newer', `It was created at ${iso(webhook.createdAt)}.`)
     return { ...says, byPresentSettings: false }
   }
-  const verdict = match(event, webhook, service?.applicationsEnabled ?? false)
-  // Nothing of the service but its Applications switch decides, and only where it came to that.
-  const byService = verdict.deliver || verdict.because === 'applications_off'
+  const verdict = match(matchedEvent(event), webhook, service)
+  // Of the service its Applications switch decides, and its country for filters, where it came to that.
+  const byService =
+    verdict.deliver || verdict.because === 'applications_off' || verdict.because === 'filtered'
   const changedAt = Math.max(webhook.updatedAt, byService ? (service?.updatedAt ?? 0) : 0)
   const changed = changedAt > acceptedAt
   if (verdict.deliver) {
@@ -152,5 +158,6 @@ function explainNone({ event, acceptedAt, webhook, service }: ExplainInput): Exp
   const hint = changed
     ? `By the settings of now: they were changed at ${iso(changedAt)}, after the event.`
     : ''
-  return { ...because(verdict.because, hint), byPresentSettings: changed }
+  const more = verdict.because === 'filtered' ? `${verdict.says} ${hint}`.trim() : hint
+  return { ...because(verdict.because, more), byPresentSettings: changed }
 }

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
-import { type MatchingWebhook, type MismatchCode, match } from '#server/domain/match.ts'
+import { noFilters } from '#contracts/webhook/filters.ts'
+import { prepareFilters } from '#server/domain/filter.ts'
+import {
+  type MatchingWebhook,
+  type MismatchCode,
+  match,
+  matchedEvent,
+} from '#server/domain/match.ts'
 
 const service = eventSamples['call.ended'].service.uuid
 const webhook: MatchingWebhook = {
@@ -9,6 +16,8 @@ const webhook: MatchingWebhook = {
   serviceUuid: null,
   component: null,
   triggers: new Set<EventType>(['call.ended', 'user.created', 'webhook.disabled']),
+  filters: null,
+  countPickups: false,
   enabled: true,
   disabledReason: null,
 }
@@ -18,7 +27,8 @@ const because = (
   change: Partial<MatchingWebhook> = {},
   applications = true,
 ): MismatchCode | 'delivered' => {
-  const result = match(eventSamples[type], { ...webhook, ...change }, applications)
+  const service = { applicationsEnabled: applications, country: null }
+  const result = match(matchedEvent(eventSamples[type]), { ...webhook, ...change }, service)
   return result.deliver ? 'delivered' : result.because
 }
 
@@ -55,7 +65,8 @@ test('a webhook is not told of its own end', () => {
 })
 
 test('a refusal says why in a sentence', () => {
-  expect(match(eventSamples['call.ended'], webhook, false)).toEqual({
+  const service = { applicationsEnabled: false, country: null }
+  expect(match(matchedEvent(eventSamples['call.ended']), webhook, service)).toEqual({
     deliver: false,
     because: 'applications_off',
     says: 'The Applications switch of the service is off.',
@@ -70,4 +81,29 @@ test('a Webhook object of a call flow fires for the calls that pass it, and no o
   expect(because(type, { triggers, component: name, serviceUuid: service })).toBe('delivered')
   expect(because(type, { triggers, component: `${name}-2` })).toBe('other_component')
   expect(because('call.ended', { component: name })).toBe('other_component')
+})
+
+test('an answer by pick-up fires those that count it', () => {
+  const sample = eventSamples['call.inbound.answered']
+  const event = matchedEvent({ ...sample, call: { ...sample.call, via: 'pickup' } })
+  const service = { applicationsEnabled: true, country: null }
+  const triggers = new Set<EventType>(['call.inbound.answered'])
+  expect(match(event, { ...webhook, triggers }, service)).toMatchObject({ because: 'picked_up' })
+  expect(match(event, { ...webhook, triggers, countPickups: true }, service).deliver).toBe(true)
+})
+
+test('filters come last and say themselves what they stop', () => {
+  const filters = prepareFilters({ ...noFilters, queues: ['nobody'] })
+  expect(because('call.ended', { filters })).toBe('filtered')
+  expect(because('call.ended', { filters }, false)).toBe('applications_off')
+})
+
+test('an event is looked at whole only where filters need it', () => {
+  const event = {
+    ...matchedEvent(eventSamples['call.ended']),
+    whole: () => {
+      throw new Error('nobody needs it')
+    },
+  }
+  expect(match(event, webhook, { applicationsEnabled: true, country: null }).deliver).toBe(true)
 })

@@ -1,5 +1,6 @@
-import { type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
+import { type Event, type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
 import type { Webhook } from '#contracts/webhook/webhook.ts'
+import type { PreparedFilters } from '#server/domain/filter.ts'
 
 /** What decides whether an event fires a webhook. */
 export interface MatchingWebhook {
@@ -9,6 +10,10 @@ export interface MatchingWebhook {
   /** The Webhook object of a call flow that it is; null: it is none. */
   readonly component: string | null
   readonly triggers: ReadonlySet<EventType>
+  /** Null: none is set. */
+  readonly filters: PreparedFilters | null
+  /** `call.inbound.answered` also for calls that were picked up by `**`. */
+  readonly countPickups: boolean
   readonly enabled: boolean
   readonly disabledReason: Webhook['disabled_reason']
 }
@@ -19,6 +24,32 @@ export interface MatchedEvent {
   readonly service: { readonly uuid: string } | null
   readonly webhook?: { readonly id: string }
   readonly component?: { readonly name: string }
+  /** An inbound call was answered by `**`. */
+  readonly pickedUp: boolean
+  /** All of it: asked for by filters only, since it may have to be parsed. */
+  readonly whole: () => Event
+}
+
+/** What of the event's service decides. */
+export interface MatchedService {
+  readonly applicationsEnabled: boolean
+  /** ISO 3166, two letters. */
+  readonly country: string | null
+}
+
+export function matchedEvent(event: Event): MatchedEvent {
+  return {
+    type: event.type,
+    service: event.service,
+    ...('webhook' in event && { webhook: event.webhook }),
+    ...('component' in event && { component: event.component }),
+    pickedUp: isPickUp(event),
+    whole: () => event,
+  }
+}
+
+export function isPickUp(event: Event): boolean {
+  return event.type === 'call.inbound.answered' && event.call.via === 'pickup'
 }
 
 /** Why an event does not fire a webhook. */
@@ -29,6 +60,8 @@ export type MismatchCode =
   | 'applications_off'
   | 'disabled_by_user'
   | 'about_itself'
+  | 'picked_up'
+  | 'filtered'
 
 export type Match =
   | { readonly deliver: true }
@@ -41,9 +74,9 @@ const says = {
   applications_off: 'The Applications switch of the service is off.',
   disabled_by_user: 'The webhook was disabled by a user when it happened.',
   about_itself: 'The event tells that this very webhook was disabled.',
-} as const satisfies Record<MismatchCode, string>
-
-const no = (because: MismatchCode): Match => ({ deliver: false, because, says: says[because] })
+  picked_up:
+    'The call was picked up by another user, which the webhook does not count as answered.',
+} as const satisfies Record<Exclude<MismatchCode, 'filtered'>, string>
 
 /**
  * Whether the event becomes a delivery of the webhook; both are of one account.
@@ -55,21 +88,33 @@ const no = (because: MismatchCode): Match => ({ deliver: false, because, says: s
 export function match(
   event: MatchedEvent,
   webhook: MatchingWebhook,
-  applicationsEnabled: boolean,
+  service: MatchedService | null,
 ): Match {
-  if (!webhook.triggers.has(event.type)) return no('trigger')
+  const because = switchedOff(event, webhook, service)
+  if (because !== null) return { deliver: false, because, says: says[because] }
+  const filtered = webhook.filters?.(event.whole(), service?.country ?? null) ?? null
+  return filtered === null
+    ? { deliver: true }
+    : { deliver: false, because: 'filtered', says: filtered }
+}
+
+function switchedOff(
+  event: MatchedEvent,
+  webhook: MatchingWebhook,
+  service: MatchedService | null,
+): keyof typeof says | null {
+  if (!webhook.triggers.has(event.type)) return 'trigger'
   if (webhook.serviceUuid !== null && webhook.serviceUuid !== event.service?.uuid) {
-    return no('other_service')
+    return 'other_service'
   }
   if (webhook.component !== null && webhook.component !== event.component?.name) {
-    return no('other_component')
+    return 'other_component'
   }
-  if (eventCatalogue[event.type].scope === 'service' && !applicationsEnabled) {
-    return no('applications_off')
+  if (eventCatalogue[event.type].scope === 'service' && service?.applicationsEnabled !== true) {
+    return 'applications_off'
   }
-  if (!webhook.enabled && webhook.disabledReason === 'by_user') return no('disabled_by_user')
-  if (event.type === 'webhook.disabled' && event.webhook?.id === webhook.id) {
-    return no('about_itself')
-  }
-  return { deliver: true }
+  if (!webhook.enabled && webhook.disabledReason === 'by_user') return 'disabled_by_user'
+  if (event.type === 'webhook.disabled' && event.webhook?.id === webhook.id) return 'about_itself'
+  if (event.pickedUp && !webhook.countPickups) return 'picked_up'
+  return null
 }

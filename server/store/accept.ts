@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import { numberKeysOf } from '#server/domain/events/number-keys.ts'
-import type { MatchedEvent } from '#server/domain/match.ts'
+import { isPickUp, type MatchedEvent } from '#server/domain/match.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import type { Insert } from '#server/store/batch.ts'
 import { insertCallNumbers, type NewCall } from '#server/store/call-numbers.ts'
@@ -54,6 +54,7 @@ export interface NewEvent {
   readonly component: string | null
   /** The webhook that it speaks of. */
   readonly aboutWebhook: string | null
+  readonly pickedUp: boolean
   /** The keys of the call's numbers, where it is the call's first event. */
   readonly beginsCall: readonly string[] | null
   readonly body: string
@@ -77,6 +78,7 @@ export function newEvent(event: Event): NewEvent {
     occurredAt: Date.parse(event.occurred_at),
     component: 'component' in event ? event.component.name : null,
     aboutWebhook: 'webhook' in event ? event.webhook.id : null,
+    pickedUp: isPickUp(event),
     beginsCall: 'call' in event && event.sequence === 1 ? numberKeysOf(event.call) : null,
     body: nativeBody(event),
   }
@@ -235,12 +237,20 @@ export async function fireAll(
   return fired
 }
 
-function matched({ type, serviceUuid, component, aboutWebhook }: NewEvent): MatchedEvent {
+function matched(event: NewEvent): MatchedEvent {
+  const { type, serviceUuid, component, aboutWebhook, pickedUp, body } = event
+  let parsed: Event | null = null
   return {
     type,
     service: serviceUuid === null ? null : { uuid: serviceUuid },
     ...(aboutWebhook !== null && { webhook: { id: aboutWebhook } }),
     ...(component !== null && { component: { name: component } }),
+    pickedUp,
+    // Once, and not at all where no webhook has filters: parsing costs more than all the rest of the match.
+    whole() {
+      parsed ??= JSON.parse(body) as Event
+      return parsed
+    },
   }
 }
 

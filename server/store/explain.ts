@@ -3,6 +3,7 @@ import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import type { ExplainedEvent, Verdict } from '#contracts/explain.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import { type ExplainedDelivery, type ExplainInput, explain } from '#server/domain/explain.ts'
+import { prepareFilters } from '#server/domain/filter.ts'
 import { isoOf } from '#server/domain/times.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
 import {
@@ -16,6 +17,7 @@ import { bodyIn, dayOf, partition, readBodies } from '#server/store/partitions.t
 import type { Tables } from '#server/store/schema.ts'
 import { inSnapshot } from '#server/store/snapshot.ts'
 import type { Db, Store } from '#server/store/store.ts'
+import { filtersOf } from '#server/store/webhook-filters.ts'
 
 export interface EventVerdicts {
   readonly event: ExplainedEvent
@@ -94,11 +96,15 @@ async function readService(db: Db, uuid: string | null): Promise<ExplainInput['s
   if (uuid === null) return null
   const row = await db
     .selectFrom('service')
-    .select(['applications_enabled', 'updated_at'])
+    .select(['applications_enabled', 'country', 'updated_at'])
     .where('uuid', '=', uuid)
     .executeTakeFirst()
   if (row === undefined) return null
-  return { applicationsEnabled: row.applications_enabled === 1, updatedAt: row.updated_at }
+  return {
+    applicationsEnabled: row.applications_enabled === 1,
+    country: row.country,
+    updatedAt: row.updated_at,
+  }
 }
 
 async function readWebhooks(db: Db, accountId: string, page: PageRequest) {
@@ -112,6 +118,8 @@ async function readWebhooks(db: Db, accountId: string, page: PageRequest) {
       'webhook.service_uuid',
       'webhook.component',
       'webhook.triggers',
+      'webhook.filters',
+      'webhook.count_pickups',
       'webhook.enabled',
       'webhook.disabled_reason',
       'webhook.created_at',
@@ -135,6 +143,8 @@ function settingsOf(
     serviceUuid: row.service_uuid,
     component: row.component,
     triggers: new Set(JSON.parse(row.triggers) as EventType[]),
+    filters: prepareFilters(filtersOf(row.filters)),
+    countPickups: row.count_pickups === 1,
     enabled: row.enabled === 1,
     disabledReason: row.disabled_reason,
     createdAt: row.created_at,

@@ -1,11 +1,18 @@
 import { LRUCache } from 'lru-cache'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { DeliveryOrder } from '#contracts/webhook/webhook.ts'
-import { type MatchedEvent, type MatchingWebhook, match } from '#server/domain/match.ts'
+import { prepareFilters } from '#server/domain/filter.ts'
+import {
+  type MatchedEvent,
+  type MatchedService,
+  type MatchingWebhook,
+  match,
+} from '#server/domain/match.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import { requestVersion, tlsVersion } from '#server/store/lanes.ts'
 import { signingSecrets } from '#server/store/signing-secrets.ts'
 import type { Db } from '#server/store/store.ts'
+import { filtersOf } from '#server/store/webhook-filters.ts'
 
 /** A webhook as far as accepting an event needs it. */
 export interface StoredMatching extends MatchingWebhook {
@@ -19,10 +26,10 @@ export interface StoredMatching extends MatchingWebhook {
 
 export interface AccountMatching {
   readonly version: number
-  /** Webhooks and services together. */
+  /** Webhooks and services together; long filters count as several. */
   readonly rows: number
-  /** The Applications switch of each service, by UUID. */
-  readonly services: ReadonlyMap<string, boolean>
+  /** By UUID. */
+  readonly services: ReadonlyMap<string, MatchedService>
   readonly byTrigger: ReadonlyMap<EventType, readonly StoredMatching[]>
 }
 
@@ -64,10 +71,40 @@ export async function matchingOf(
 async function readMatching(db: Db, accountId: string, version: number): Promise<AccountMatching> {
   const services = await db
     .selectFrom('service')
-    .select(['uuid', 'applications_enabled'])
+    .select(['uuid', 'applications_enabled', 'country'])
     .where('account_id', '=', accountId)
     .execute()
-  const webhooks = await db
+  const rows = await readWebhooks(db, accountId)
+  const byTrigger = new Map<EventType, StoredMatching[]>()
+  for (const row of rows) {
+    const webhook = matchingOfRow(row, version)
+    for (const trigger of webhook.triggers) {
+      const others = byTrigger.get(trigger)
+      if (others === undefined) byTrigger.set(trigger, [webhook])
+      else others.push(webhook)
+    }
+  }
+  return {
+    version,
+    rows: rows.length + services.length + roomOfFilters(rows),
+    services: new Map(
+      services.map((s) => [
+        s.uuid,
+        { applicationsEnabled: s.applications_enabled === 1, country: s.country },
+      ]),
+    ),
+    byTrigger,
+  }
+}
+
+/** A filter may have thousands of numbers. */
+function roomOfFilters(rows: readonly { readonly filters: string | null }[]): number {
+  const length = rows.reduce((sum, { filters }) => sum + (filters?.length ?? 0), 0)
+  return Math.ceil(length / 100)
+}
+
+async function readWebhooks(db: Db, accountId: string) {
+  return await db
     .selectFrom('webhook as w')
     .innerJoin('account as a', 'a.id', 'w.account_id')
     .select([
@@ -75,6 +112,8 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
       'w.service_uuid',
       'w.component',
       'w.triggers',
+      'w.filters',
+      'w.count_pickups',
       'w.enabled',
       'w.disabled_reason',
       'w.delay_seconds',
@@ -89,40 +128,33 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
     .where('w.account_id', '=', accountId)
     .where('w.deleted_at', 'is', null)
     .execute()
-  const byTrigger = new Map<EventType, StoredMatching[]>()
-  for (const row of webhooks) {
-    const triggers = new Set(JSON.parse(row.triggers) as EventType[])
-    const webhook: StoredMatching = {
-      version,
-      id: row.id,
-      serviceUuid: row.service_uuid,
-      component: row.component,
-      triggers,
-      enabled: row.enabled === 1,
-      disabledReason: row.disabled_reason,
-      delayMs: row.delay_seconds * 1_000,
-      order: row.delivery_order,
-      claimed: {
-        id: row.id,
-        url: row.url,
-        retries: row.retries,
-        timeoutMs: row.timeout_seconds * 1_000,
-        sealedSecrets: row.secrets,
-        tlsVersion: row.tls_version,
-        requestVersion: row.request_version,
-      },
-    }
-    for (const trigger of triggers) {
-      const others = byTrigger.get(trigger)
-      if (others === undefined) byTrigger.set(trigger, [webhook])
-      else others.push(webhook)
-    }
-  }
+}
+
+function matchingOfRow(
+  row: Awaited<ReturnType<typeof readWebhooks>>[number],
+  version: number,
+): StoredMatching {
   return {
     version,
-    rows: webhooks.length + services.length,
-    services: new Map(services.map((s) => [s.uuid, s.applications_enabled === 1])),
-    byTrigger,
+    id: row.id,
+    serviceUuid: row.service_uuid,
+    component: row.component,
+    triggers: new Set(JSON.parse(row.triggers) as EventType[]),
+    filters: prepareFilters(filtersOf(row.filters)),
+    countPickups: row.count_pickups === 1,
+    enabled: row.enabled === 1,
+    disabledReason: row.disabled_reason,
+    delayMs: row.delay_seconds * 1_000,
+    order: row.delivery_order,
+    claimed: {
+      id: row.id,
+      url: row.url,
+      retries: row.retries,
+      timeoutMs: row.timeout_seconds * 1_000,
+      sealedSecrets: row.secrets,
+      tlsVersion: row.tls_version,
+      requestVersion: row.request_version,
+    },
   }
 }
 
@@ -130,6 +162,6 @@ async function readMatching(db: Db, accountId: string, version: number): Promise
 export function firedBy(event: MatchedEvent, matching: AccountMatching): readonly StoredMatching[] {
   const candidates = matching.byTrigger.get(event.type) ?? []
   const uuid = event.service?.uuid
-  const applications = uuid !== undefined && matching.services.get(uuid) === true
-  return candidates.filter((webhook) => match(event, webhook, applications).deliver)
+  const service = uuid === undefined ? null : (matching.services.get(uuid) ?? null)
+  return candidates.filter((webhook) => match(event, webhook, service).deliver)
 }

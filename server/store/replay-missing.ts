@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
+import { matchedEvent } from '#server/domain/match.ts'
 import type { Step, WalkPlace } from '#server/store/bulk.ts'
 import { dueAgain, lockLane } from '#server/store/lanes.ts'
 import {
@@ -181,7 +182,7 @@ async function findMissing(
     const bodies = await readBodies(trx, wanted)
     return wanted.flatMap(({ seq, day }) => {
       const event = JSON.parse(bodyIn(bodies, seq)) as Event
-      const webhook = firedBy(event, matching).find((w) => w.id === webhookId)
+      const webhook = firedBy(matchedEvent(event), matching).find((w) => w.id === webhookId)
       if (webhook === undefined) return []
       const call = webhook.order !== 'none' && 'call' in event ? event.call.uuid : null
       return [{ event: seq, day, call }]

@@ -78,6 +78,10 @@ interface WebhookTable {
   url: string
   /** JSON array of event types. */
   triggers: string
+  /** JSON; null: none. */
+  filters: string | null
+  /** 1: a call that was picked up by `**` counts as answered. */
+  count_pickups: Switch
   enabled: Switch
   disabled_reason: Webhook['disabled_reason']
   retries: number

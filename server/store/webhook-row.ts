@@ -15,6 +15,7 @@ import { type BreakerColumns, breakerOf } from '#server/store/breaker-columns.ts
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import { sealedSecrets } from '#server/store/signing-secrets.ts'
+import { filtersColumn, filtersOf } from '#server/store/webhook-filters.ts'
 import { requestColumns, requestOf, requestPart } from '#server/store/webhook-requests.ts'
 
 /** The lane holds the settings that the claim must see beside its counters, and what the receiver did lately. */
@@ -46,6 +47,8 @@ function settingsOf(row: WebhookRow) {
     url: row.url,
     service_uuid: row.service_uuid,
     triggers: JSON.parse(row.triggers) as EventType[],
+    filters: filtersOf(row.filters),
+    count_pickups: row.count_pickups === 1,
     enabled: row.enabled === 1,
     retries: row.retries,
     delay_seconds: row.delay_seconds,
@@ -87,6 +90,8 @@ export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookCha
     url: after.url,
     service_uuid: after.service_uuid,
     triggers: JSON.stringify(triggers),
+    filters: filtersColumn(after.filters),
+    count_pickups: after.count_pickups ? (1 as const) : (0 as const),
     enabled: enabled ? (1 as const) : (0 as const),
     disabled_reason: enabled ? null : reason,
     retries: after.retries,

@@ -33,6 +33,7 @@ import {
   type Within,
 } from '#server/store/store.ts'
 import { StoreError } from '#server/store/store-error.ts'
+import { filtersColumn } from '#server/store/webhook-filters.ts'
 import { requestColumns, requestPart } from '#server/store/webhook-requests.ts'
 import { columnsAfter, type WebhookRow, webhookOf } from '#server/store/webhook-row.ts'
 
@@ -114,6 +115,8 @@ export function newWebhookRows(box: SecretBox, accountId: string, draft: NewWebh
     name: draft.name,
     url: draft.url,
     triggers: JSON.stringify(draft.triggers),
+    filters: filtersColumn(draft.filters),
+    count_pickups: draft.count_pickups ? (1 as const) : (0 as const),
     enabled: draft.enabled ? (1 as const) : (0 as const),
     disabled_reason: draft.enabled ? null : ('by_user' as const),
     retries: draft.retries,

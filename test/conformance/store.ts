@@ -10,6 +10,7 @@ import type { Store } from '#server/store/store.ts'
 import { deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
 import { runClaimConformance } from '#test/conformance/claim.ts'
 import { runExplainConformance } from '#test/conformance/explain.ts'
+import { runFilterConformance } from '#test/conformance/filters.ts'
 import {
   accept,
   acceptanceOf,
@@ -45,6 +46,7 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
     runOrderConformance(open)
     runRecoveryConformance(open)
     runExplainConformance(open)
+    runFilterConformance(open)
     runNodeConformance(open)
     runLastTimeConformance(open)
     runPruneConformance(open)

@@ -4,12 +4,15 @@ import { EventTypeName } from '#contracts/events/catalogue.ts'
 import type { ServiceRef } from '#contracts/events/facts.ts'
 import { eventFields } from '#contracts/events/field-names.ts'
 import { fieldPath } from '#contracts/field-path.ts'
+import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Preview, TestResult } from '#contracts/preview.ts'
 import type { FieldError } from '#contracts/problem.ts'
 import { inconsistencies } from '#contracts/webhook/consistency.ts'
 import { type Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { sampleEvent } from '#server/domain/events/sample-event.ts'
-import { match } from '#server/domain/match.ts'
+import { prepareFilters } from '#server/domain/filter.ts'
+import { filterHints } from '#server/domain/filter-hints.ts'
+import { match, matchedEvent } from '#server/domain/match.ts'
 import { type Previewed, previewHints, previewRequest } from '#server/domain/preview.ts'
 import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
@@ -23,7 +26,7 @@ import type { TestSent } from '#server/pipeline/send-test.ts'
 import { getAccountSettings } from '#server/store/account-settings.ts'
 import { getEvent } from '#server/store/events.ts'
 import { newId } from '#server/store/new-id.ts'
-import { getService } from '#server/store/services.ts'
+import { getPbxDocument, getService } from '#server/store/services.ts'
 import { getWebhook } from '#server/store/webhooks.ts'
 
 /** The settings of a form as far as the preview needs them: whole and parsed, or what is wrong with them. */
@@ -33,6 +36,8 @@ type Settings = Pick<
   | 'service_uuid'
   | 'scope'
   | 'triggers'
+  | 'filters'
+  | 'count_pickups'
   | 'method'
   | 'format'
   | 'path_arguments'
@@ -100,17 +105,31 @@ async function verdictOf(
   const uuid = event.service?.uuid
   const service = uuid === undefined ? null : await getService(store, caller.id, uuid)
   // The service of a sample is nobody's: what its switch says is not known.
-  const applications = service?.applications_enabled ?? true
+  const switched = service?.applications_enabled ?? true
   const webhook = {
     id: '',
     serviceUuid: settings.service_uuid,
     component: null,
     triggers: new Set(settings.triggers),
+    filters: prepareFilters(settings.filters),
+    countPickups: settings.count_pickups,
     enabled: true,
     disabledReason: null,
   }
-  const verdict = match(event, webhook, applications)
+  const verdict = match(matchedEvent(event), webhook, {
+    applicationsEnabled: switched,
+    country: service?.country ?? null,
+  })
   return { fires: verdict.deliver, why_not: verdict.deliver ? null : verdict.says }
+}
+
+/** The PBX that the settings are for; null: none in particular, or one that Offhook does not configure. */
+async function documentOf(
+  { store }: RouteDeps,
+  caller: Caller,
+  { service_uuid }: Settings,
+): Promise<PbxDocument | null> {
+  return service_uuid === null ? null : await getPbxDocument(store, caller.id, service_uuid)
 }
 
 async function urlProblems(
@@ -206,7 +225,10 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
       request: made.request,
       ...(await verdictOf(deps, caller, event, settings)),
       problems: [...(await urlProblems(deps, settings)), ...made.problems],
-      hints: previewHints(event, settings),
+      hints: [
+        ...previewHints(event, settings),
+        ...filterHints(event.type, settings.filters, await documentOf(deps, caller, settings)),
+      ],
     }
   })
 

@@ -89,6 +89,8 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('name', 'text', (c) => c.notNull())
     .addColumn('url', 'text', (c) => c.notNull())
     .addColumn('triggers', 'text', (c) => c.notNull())
+    .addColumn('filters', 'text')
+    .addColumn('count_pickups', 'integer', (c) => c.notNull().defaultTo(0))
     .addColumn('enabled', 'integer', (c) => c.notNull())
     .addColumn('disabled_reason', 'text')
     .addColumn('retries', 'integer', (c) => c.notNull())
