@@ -88,6 +88,7 @@ export async function createWebhook(
 ): Promise<CreatedWebhook> {
   return await offhook.api('POST', '/webhooks', {
     name: 'everything',
+    count_pickups: true,
     url: receiver.url,
     service_uuid: service?.uuid ?? null,
     triggers: Object.keys(eventCatalogue),

@@ -121,6 +121,7 @@ function detail(event: CallEvent): string {
       return event.ivr.name
     case 'ivr.option_selected':
       return `${event.ivr.name} ${event.ivr.option ?? 'timeout'}${event.ivr.valid || event.ivr.option === null ? '' : ' invalid'}`
+    case 'call.inbound.answered':
     case 'user.inbound.answered':
       return event.call.via === 'pickup' && event.call.answered_at === event.occurred_at
         ? 'pickup'

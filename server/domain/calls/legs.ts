@@ -78,13 +78,15 @@ export function answerLeg(draft: Draft, call: OpenCall, leg: Leg, at: number): v
 }
 
 /**
- * By the seeds' rules `call.inbound.answered` is a person on the PBX answering her own phone: not a pick-up, which is
- * "technically an outbound, internal call", and not an outside number that the call was diverted to.
+ * By the seeds' rules `call.inbound.answered` is a person on the PBX answering: not an outside number that the call was
+ * diverted to. A pick-up, "technically an outbound, internal call", is told too, as such: only webhooks that count pick-ups
+ * get it (`match.ts`).
  */
 function tellFirstAnswer(draft: Draft, call: OpenCall, leg: Leg, at: number): void {
   const ownPhone = leg.kind === 'user' && leg.via === null
   if (call.kind === 'inbound') {
-    if (ownPhone) tell(draft, call, 'call.inbound.answered', at, { user: leg.user, leg }, null)
+    if (leg.kind === 'user')
+      tell(draft, call, 'call.inbound.answered', at, { user: leg.user, leg }, null)
     return
   }
   const caller = call.source.user

@@ -9,7 +9,11 @@ import {
 const pickedUpFrom201By202 = [
   'call.inbound.received',
   'user.inbound.ringing 201',
-  ['user.inbound.answered 202 pickup', 'user.inbound.completed 201 answered_elsewhere'],
+  [
+    'call.inbound.answered 202 pickup',
+    'user.inbound.answered 202 pickup',
+    'user.inbound.completed 201 answered_elsewhere',
+  ],
   'user.inbound.completed 202 completed',
   'call.ended 202',
 ] as const
@@ -33,6 +37,7 @@ export const pickups: ExpectedCalls = {
         'call.inbound.received',
         ...rings(['201', '202', '203'], '600'),
         [
+          'call.inbound.answered 203 @600 pickup',
           'user.inbound.answered 203 @600 pickup',
           'user.inbound.completed 201 @600 answered_elsewhere',
           'user.inbound.completed 202 @600 answered_elsewhere',
@@ -84,6 +89,7 @@ export const pickups: ExpectedCalls = {
         'call.inbound.received',
         'user.inbound.ringing 201 @sales',
         [
+          'call.inbound.answered 203 @sales pickup',
           'user.inbound.answered 203 @sales pickup',
           'user.inbound.completed 201 @sales answered_elsewhere',
         ],

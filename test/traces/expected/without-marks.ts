@@ -220,7 +220,11 @@ const movedCalls: ExpectedCalls = {
       events: [
         'call.inbound.received',
         'user.inbound.ringing 202',
-        ['user.inbound.answered 203 pickup', 'user.inbound.completed 202 answered_elsewhere'],
+        [
+          'call.inbound.answered 203 pickup',
+          'user.inbound.answered 203 pickup',
+          'user.inbound.completed 202 answered_elsewhere',
+        ],
         'user.inbound.completed 203 completed',
         'call.ended 203',
       ],
