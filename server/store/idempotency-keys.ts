@@ -58,7 +58,9 @@ export function idempotencyKeysIn(store: Store, now: () => number = Date.now) {
           .select(['fingerprint', 'status', 'body'])
           .where('account_id', '=', accountId)
           .where('key', '=', key)
-          .executeTakeFirstOrThrow()
+          .executeTakeFirst()
+        // Released in between (PostgreSQL): its request has just failed, and this one may be sent again.
+        if (known === undefined) return 'under_way'
         if (known.fingerprint !== fingerprint) return 'other_request'
         if (known.status === null || known.body === null) return 'under_way'
         const body = store.secrets.open(known.body, replyOf(accountId, key))

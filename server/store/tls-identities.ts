@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ClientCertificateDraft } from '#contracts/tls.ts'
 import { touchMatching } from '#server/store/accounts.ts'
+import { whileSetAside } from '#server/store/courier.ts'
 import { type Check, type Store, unchecked } from '#server/store/store.ts'
 
 export interface StoredIdentity {
@@ -86,19 +87,23 @@ export async function putClientCertificate(
   webhookId: string,
   draft: ClientCertificateDraft | null,
 ): Promise<void> {
-  await store.write.transaction().execute(async (trx) => {
-    await trx
-      .updateTable('webhook')
-      .set({
-        client_certificate: draft === null ? null : sealedClient(store, webhookId, draft),
-        client_certificate_version: draft === null ? null : newVersion(),
-      })
-      .where('account_id', '=', accountId)
-      .where('id', '=', webhookId)
-      .where('deleted_at', 'is', null)
-      .execute()
-    await touchMatching(trx, accountId)
-  })
+  const columns = {
+    client_certificate: draft === null ? null : sealedClient(store, webhookId, draft),
+    client_certificate_version: draft === null ? null : newVersion(),
+  }
+  // What is leased ahead is sent with the new one too.
+  await whileSetAside(store, webhookId, async () =>
+    store.write.transaction().execute(async (trx) => {
+      await trx
+        .updateTable('webhook')
+        .set(columns)
+        .where('account_id', '=', accountId)
+        .where('id', '=', webhookId)
+        .where('deleted_at', 'is', null)
+        .execute()
+      await touchMatching(trx, accountId)
+    }),
+  )
 }
 
 /** For the deliverer only: the key is in the clear. */
