@@ -1,0 +1,127 @@
+/** Bad input to webhooks: each gets a problem with a code, the field, and what would be right; nothing is stored of it. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Api, startApi } from './start-api.ts'
+
+let server: Api
+beforeAll(async () => {
+  server = await startApi()
+})
+afterAll(async () => await server[Symbol.asyncDispose]())
+
+const draft = { name: 'CRM', url: 'https://crm.example/hook', triggers: ['call.ended'] }
+const fields = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ key: `key${i}`, field: 'call.uuid' }))
+const mapped = (more: object) => ({ payload: { style: 'mapped', fields: fields(1), ...more } })
+const template = (more: object) => ({ payload: { style: 'template', template: '{}', ...more } })
+
+test.each([
+  ['an unknown trigger', { triggers: ['call.endet'] }, 'triggers[0]', 'not_allowed', /call\.ended/],
+  ['no trigger', { triggers: [] }, 'triggers', 'too_small', /./],
+  ['a bad URL', { url: 'crm.example/hook' }, 'url', 'wrong_format', /http:\/\/ or https:\/\//],
+  ['a URL of another scheme', { url: 'ftp://crm.example/' }, 'url', 'wrong_format', /https/],
+  [
+    'a URL with credentials',
+    { url: 'https://me:secret@crm.example/' },
+    'url',
+    'invalid',
+    /must not carry credentials/,
+  ],
+  [
+    'a URL that leads inside',
+    { url: 'http://10.1.2.3/' },
+    'url',
+    'address_forbidden',
+    /10\.1\.2\.3/,
+  ],
+  ['too many fields', mapped({ fields: fields(201) }), 'payload.fields', 'too_large', /200/],
+  [
+    'duplicate request keys',
+    mapped({ fields: [...fields(1), ...fields(1)] }),
+    'payload.fields[1].key',
+    'invalid',
+    /twice/,
+  ],
+  [
+    'a cyclic template',
+    template({
+      template: "{% render 'a' %}",
+      partials: { a: "{% render 'b' %}", b: "{% render 'a' %}" },
+    }),
+    'payload.partials.b',
+    'invalid',
+    /"a" → "b" → "a"/,
+  ],
+  [
+    'a payload of 300 KB',
+    template({ template: JSON.stringify({ text: 'x'.repeat(300_000) }) }),
+    'payload.template',
+    'too_large',
+    /./,
+  ],
+  ['a wrong type', { retries: '3' }, 'retries', 'wrong_type', /number/],
+  ['a wrong type within', { headers: 'X-A: 1' }, 'headers', 'wrong_type', /./],
+  ['a number out of its range', { timeout_seconds: 61 }, 'timeout_seconds', 'too_large', /60/],
+  ['an unknown field', { retrys: 3 }, 'retrys', 'unknown_field', /did you mean "retries"/],
+  ['a name that is missing', { name: undefined }, 'name', 'required', /./],
+])('%s', async (_, settings, field, code, message) => {
+  const count = async () =>
+    (await server.anna.request('GET', '/api/v1/webhooks')).body.items.length as number
+  const before = await count()
+  const { status, body } = await server.anna.request('POST', '/api/v1/webhooks', {
+    body: { ...draft, ...settings },
+  })
+  expect(status).toBe(422)
+  expect(body).toMatchObject({ code: 'invalid_input', type: 'urn:offhook:problem:invalid_input' })
+  expect(body.errors).toContainEqual(
+    expect.objectContaining({ field, code, message: expect.stringMatching(message) }),
+  )
+  expect(await count()).toBe(before)
+})
+
+test('a body of more than 1 MiB', async () => {
+  const { status, body } = await server.anna.request('POST', '/api/v1/webhooks', {
+    body: { ...draft, ...template({ template: 'x'.repeat(1_100_000) }) },
+  })
+  expect([status, body.code]).toEqual([413, 'body_too_large'])
+})
+
+describe('what is another account’s does not exist', () => {
+  test('its webhook: 404 for all that can be done with it, never 403', async () => {
+    const made = await server.anna.request('POST', '/api/v1/webhooks', { body: draft })
+    const address = `/api/v1/webhooks/${made.body.id}`
+    const ask = async (method: string, path: string, body?: object) =>
+      await server.bert.request(method, path, body === undefined ? {} : { body })
+    for (const reply of [
+      await ask('GET', address),
+      await ask('PATCH', address, { retries: 1 }),
+      await ask('DELETE', address),
+      await ask('POST', `${address}/enable`),
+      await ask('POST', `${address}/disable`),
+      await ask('POST', `${address}/test`, { trigger: 'call.ended' }),
+      await ask('POST', `${address}/rotate-secret`, {}),
+      await ask('POST', '/api/v1/webhooks/preview', {
+        webhook_id: made.body.id,
+        trigger: 'call.ended',
+      }),
+    ]) {
+      expect([reply.status, reply.body.code]).toEqual([404, 'not_found'])
+    }
+    expect((await server.anna.request('GET', address)).body).toMatchObject({ retries: 3 })
+  })
+
+  test('its service: a field that names nothing', async () => {
+    const service = await server.anna.request('POST', '/api/v1/services', {
+      body: { name: 'pbx9', friendly_name: 'x', connection: { kind: 'asterisk_managed' } },
+    })
+    const { body } = await server.bert.request('POST', '/api/v1/webhooks', {
+      body: { ...draft, service_uuid: service.body.uuid },
+    })
+    expect(body.errors).toEqual([
+      {
+        field: 'service_uuid',
+        code: 'invalid',
+        message: 'there is no such service in your account',
+      },
+    ])
+  })
+})
