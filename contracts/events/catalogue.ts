@@ -137,7 +137,7 @@ export const eventCatalogue = {
   'call.inbound.answered': entry({
     label: 'Inbound Call Answered',
     description:
-      'The first person on the PBX answered an inbound call. Not: IVR, queue or voicemail answering, a pick-up by **, an external diversion.',
+      'The first person on the PBX answered an inbound call. Not: IVR, queue or voicemail answering, an external diversion; a pick-up by ** only for webhooks with count_pickups.',
     scope: 'service',
     seedTriggers: ['Call Answer'],
     phoneCloudType: null,

@@ -10,7 +10,7 @@ import { listWebhooks, setWebhookEnabled } from '#server/store/webhooks.ts'
 
 export const webhooksHelp = `offhook webhooks <list | enable <id> | disable <id> | enable-disabled>
 
-  list              id, state and name of every webhook, newest first, and what is wrong with it
+  list              id, state, name, type, whose events and which, of every webhook, newest first
   enable <id>       switch it on; what was held goes out
   disable <id>      switch it off; what waits is held, and events make no new deliveries
   enable-disabled   switch on those that were disabled automatically, and only those
@@ -38,10 +38,18 @@ async function list(store: Store, accountId: string, _: string, io: CommandIo): 
   do {
     const page = await listWebhooks(store, accountId, {}, { limit: 100, cursor })
     for (const webhook of page.items) {
-      await io.write(`${webhook.id}  ${stateOf(webhook)}  ${webhook.name}\n`)
+      await io.write(`${lineOf(webhook)}\n`)
     }
     cursor = page.next_cursor ?? undefined
   } while (cursor !== undefined)
+}
+
+/** Name, type, trigger service type and trigger events, as the forms of the hosted products list them. */
+function lineOf(webhook: Webhook): string {
+  const { id, name, scope, predefined, service_uuid: service } = webhook
+  const whose = service === null ? 'account' : `${scope === 'service' ? 'pbx' : scope} ${service}`
+  const type = predefined ?? 'custom'
+  return [id, stateOf(webhook), name, type, whose, webhook.triggers.join(', ')].join('  ')
 }
 
 function stateOf({ enabled, disabled_reason, breaker }: Webhook): string {

@@ -26,6 +26,20 @@ test('defaults are the plain request', async () => {
   })
 })
 
+test('delivery options are taken, each', async () => {
+  const options = {
+    retries: 7,
+    delay_seconds: 30,
+    timeout_seconds: 20,
+    order: 'strict',
+    on_exhausted: 'block',
+    rate_limit: 50,
+    concurrency: 3,
+  }
+  expect((await create(options)).body).toMatchObject(options)
+  expect((await create({})).body).toMatchObject({ retries: 3, delay_seconds: 0 })
+})
+
 test('GET without a format is a query; names of fields are answered as paths', async () => {
   const payload = { style: 'mapped', fields: [{ key: 'caller', field: 'Source Number' }] }
   const { body } = await create({ method: 'GET', payload, path_arguments: ['x-{{ uniqueid }}'] })

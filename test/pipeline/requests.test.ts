@@ -131,3 +131,29 @@ test('a template arrives signed; one that makes no JSON of an event is an attemp
     status_code: null,
   })
 })
+
+test('the delay passes before the first try', async () => {
+  await using one = await oneWebhook({ delay_seconds: 1 })
+  const acceptedAt = performance.now()
+  const request = await one.send(ended)
+  expect(request.at - acceptedAt).toBeGreaterThanOrEqual(990)
+})
+
+test('the timeout is for the whole attempt', async () => {
+  await using one = await oneWebhook({ timeout_seconds: 1, retries: 0 })
+  one.receiver.setMode('stall')
+  const attempt = await one.deliver(ended)
+  expect(attempt).toMatchObject({ ok: false, error: 'timeout', status_code: null })
+  expect(attempt.duration_ms).toBeGreaterThanOrEqual(990)
+  expect(attempt.duration_ms).toBeLessThan(5_000)
+})
+
+test('as many tries follow as the webhook has retries', async () => {
+  await using one = await oneWebhook({ retries: 1 })
+  one.receiver.setMode('fail')
+  expect(await one.deliver(ended)).toMatchObject({
+    ok: false,
+    status_code: 500,
+    decision: expect.stringMatching(/^Try 2 of 2 follows/),
+  })
+})
