@@ -22,10 +22,11 @@ export const againstNeighbours = (perSecond: number, before: number, after: numb
 export async function yardstickRound(
   { receiver, yardstick }: { readonly receiver: Receiver; readonly yardstick: Yardstick },
   count: number,
+  how: 'run' | 'runEveryday' = 'run',
 ): Promise<YardstickRun> {
   // The receiver notes ids here too, so that it works as much for the one as for the other.
   await receiver.call('begin', { ids: true, secret: null })
-  const run = await yardstick.call('run', count)
+  const run = await yardstick.call(how, count)
   const came = await receiver.call('arrivals', undefined)
   if (came.requests !== run.count || came.wrong.length > 0) {
     throw new Error(`the yardstick sent ${run.count}: ${JSON.stringify(came)}`)

@@ -84,11 +84,17 @@ async function measure(
     )
   }
   await engine.call('halt', undefined)
-  return resultOf(engines, sticks)
+  await yardstickRound(parts, 5_000, 'runEveryday')
+  const everyday = await yardstickRound(parts, quick ? 15_000 : 60_000, 'runEveryday')
+  return resultOf(engines, sticks, everyday)
 }
 
 type Measured = Pick<BenchResult, 'value' | 'details'>
-function resultOf(engines: readonly EngineRound[], sticks: readonly YardstickRun[]): Measured {
+function resultOf(
+  engines: readonly EngineRound[],
+  sticks: readonly YardstickRun[],
+  everyday: YardstickRun,
+): Measured {
   const perSecond = sticks.map(speedOf)
   const ratios = engines.map((round, i) => {
     const [before = Number.NaN, after = Number.NaN] = perSecond.slice(i, i + 2)
@@ -106,6 +112,11 @@ function resultOf(engines: readonly EngineRound[], sticks: readonly YardstickRun
       cpu_micros_per_event: cpu,
       yardstick_cpu_micros: stickCpu,
       cpu_ratio: rounded(stickCpu.median / cpu.median),
+      everyday_loop: {
+        per_second: rounded(speedOf(everyday)),
+        cpu_micros: rounded(everyday.cpuMicros),
+        ratio: rounded(spreadOf(engines.map(speedOf)).median / speedOf(everyday)),
+      },
       events: engines.reduce((sum, round) => sum + round.count, 0),
       lost: 0,
       repeated: 0,
