@@ -1,8 +1,8 @@
 /** Events as a PBX makes them: calls of five events each, 768 to 2,806 bytes, 1,356 on average. */
-import { randomUUID } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
-import { namedUuid } from '#server/domain/events/ids.ts'
+import { callBegan, callUuid, eventId } from '#server/domain/events/ids.ts'
 
 /** An inbound call that one user answers. */
 export const callTypes = [
@@ -20,13 +20,13 @@ export interface EventOwner {
 
 /** The events of a call, in their order; of a new one unless it has a name. The same name gives the same ids. */
 export function eventsOfCall({ account, serviceUuid }: EventOwner, name?: string): Event[] {
-  const uuid = name === undefined ? randomUUID() : namedUuid(serviceUuid, name)
-  const hex = uuid.replaceAll('-', '')
+  const callId = name ?? `bench-${Math.floor(Date.now() / 1_000)}.${randomInt(2 ** 47)}`
+  const uuid = callUuid(serviceUuid, callId)
   return callTypes.map((type, i) => {
     const sample = eventSamples[type] as Extract<Event, { call: unknown }>
     return {
       ...sample,
-      id: `evt_${hex}${i + 1}`,
+      id: eventId(callBegan(callId), serviceUuid, `${callId} ${i + 1}`),
       sequence: i + 1,
       account: { id: account.id, name: account.name },
       service: { ...sample.service, uuid: serviceUuid },

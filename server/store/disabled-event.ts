@@ -9,7 +9,7 @@ interface Disabled {
   readonly accountId: string
   readonly serviceUuid: string | null
   readonly reason: 'gone' | 'failing'
-  /** The attempt whose answer was the reason: it makes the event's id the same however often it is told. */
+  /** The attempt whose answer was the reason: with `at`, which is its end, it makes the event's id the same however often it is told. */
   readonly cause: { readonly deliverySeq: number; readonly attempt: number }
   readonly at: number
 }
@@ -31,6 +31,7 @@ export async function tellDisabled(db: Db, about: Disabled): Promise<EventOf<'we
           .executeTakeFirst()
   return {
     id: eventId(
+      about.at,
       about.accountId,
       `webhook.disabled ${about.id} ${about.cause.deliverySeq}.${about.cause.attempt}`,
     ),

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { type IdKind, idPrefixes } from '#contracts/ids.ts'
-
-const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+import { crockford } from '#server/domain/crockford.ts'
 
 /** A random id with the prefix of its kind and 100 bits of chance: `wh_7Q2M…`. */
 export function newId(kind: IdKind): string {
   let id = `${idPrefixes[kind]}_`
-  for (const byte of randomBytes(20)) id += alphabet[byte & 31]
+  for (const byte of randomBytes(20)) id += crockford[byte & 31]
   return id
 }
 

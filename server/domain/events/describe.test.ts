@@ -99,17 +99,17 @@ test('the same fact has the same id and bytes, read live or after a gap', () => 
   const live = describeEvent(ringing(inbound, '201'), directory, false)
   const late = describeEvent(ringing(inbound, '201'), directory, true)
   expect(late).toEqual({ ...live, backfilled: true })
-  expect(live.id).toBe(eventId(directory.service.uuid, 'pbx1-1795359620.0 2'))
+  expect(live.id).toBe(eventId(1_795_359_620_000, directory.service.uuid, 'pbx1-1795359620.0 2'))
   expect(live.occurred_at).toBe('2026-11-22T15:00:20.546Z')
 })
 
 test('ids differ by service, call and sequence', () => {
   const other = '6f0c6a3e-4f1d-4c57-9a52-0d5c2c1a7b11'
   const ids = [
-    eventId(directory.service.uuid, 'a.0 1'),
-    eventId(directory.service.uuid, 'a.0 2'),
-    eventId(directory.service.uuid, 'a.1 1'),
-    eventId(other, 'a.0 1'),
+    eventId(0, directory.service.uuid, 'a.0 1'),
+    eventId(0, directory.service.uuid, 'a.0 2'),
+    eventId(0, directory.service.uuid, 'a.1 1'),
+    eventId(0, other, 'a.0 1'),
   ]
   expect(new Set(ids).size).toBe(4)
   expect(callUuid(other, 'a.0')).not.toBe(callUuid(directory.service.uuid, 'a.0'))

@@ -11,7 +11,7 @@ import type {
   UserSeen,
 } from '#server/domain/calls/facts.ts'
 import type { Directory } from '#server/domain/events/directory.ts'
-import { callUuid, eventId } from '#server/domain/events/ids.ts'
+import { callBegan, callUuid, eventId } from '#server/domain/events/ids.ts'
 import { toE164 } from '#server/domain/events/phone-number.ts'
 import { q850Text } from '#server/domain/events/q850.ts'
 import { isoOf, isoOrNull } from '#server/domain/times.ts'
@@ -39,7 +39,7 @@ export function describe(fact: Fact, directory: Directory, backfilled: boolean):
 }
 
 const idOf = ({ callId, sequence }: Pick<Fact, 'callId' | 'sequence'>, directory: Directory) =>
-  eventId(directory.service.uuid, `${callId} ${sequence}`)
+  eventId(callBegan(callId), directory.service.uuid, `${callId} ${sequence}`)
 
 /** What the type of the fact adds to, or says more exactly than, the common context. */
 function details(fact: Fact, directory: Directory): object {
@@ -296,7 +296,7 @@ export function describeLinkUp(
 
 function linkEnvelope(directory: Directory, type: string, at: number) {
   return {
-    id: eventId(directory.service.uuid, `${type} ${at}`),
+    id: eventId(at, directory.service.uuid, `${type} ${at}`),
     occurred_at: isoOf(at),
     sequence: null,
     backfilled: false,

@@ -57,7 +57,7 @@ function usersOf(document: PbxDocument | null): ReadonlyMap<string, PbxUser> {
 function envelopeOf(change: DocumentChange, type: UserEvent['type'], { uuid }: PbxUser) {
   const { account, service, version, at } = change
   return {
-    id: eventId(service.uuid, `${type} ${uuid} ${version}`),
+    id: eventId(at, service.uuid, `${type} ${uuid} ${version}`),
     occurred_at: isoOf(at),
     sequence: null,
     backfilled: false,
