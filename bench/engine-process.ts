@@ -20,6 +20,7 @@ import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { runHousekeep } from '#server/pipeline/housekeep.ts'
 import { openNode, type RunningNode } from '#server/pipeline/node.ts'
+import { createTemplates } from '#server/pipeline/templates.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { ensureAccount } from '#server/store/accounts.ts'
 import { openStore } from '#server/store/open-store.ts'
@@ -218,8 +219,10 @@ const handlers = {
     const deliver = async () => {
       await using parts = new AsyncDisposableStack()
       parts.defer(async () => await sender.close())
+      const templates = parts.adopt(createTemplates(), (one) => one.close())
       const own = {
         sender: counting,
+        templates,
         version: 'bench',
         maxInFlight,
         disableAfterMs: null,

@@ -34,6 +34,7 @@ import { runHousekeep } from '#server/pipeline/housekeep.ts'
 import { openNode } from '#server/pipeline/node.ts'
 import { createTester } from '#server/pipeline/send-test.ts'
 import { openServices, type RunningServices } from '#server/pipeline/services.ts'
+import { createTemplates, type Templates } from '#server/pipeline/templates.ts'
 import { readPredefinedWebhooks } from '#server/predefined-webhooks.ts'
 import { StartError } from '#server/start-error.ts'
 import { type Account, ensureAccount } from '#server/store/accounts.ts'
@@ -137,13 +138,17 @@ async function openStoreOf(
   return { store, account: await ensureAccount(store, firstAccountName, Date.now()) }
 }
 
+type Sending = { readonly sender: Sender; readonly templates: Templates }
+
 /** Closed after the loops that send. */
-function openSender({ config }: Opening, parts: AsyncDisposableStack): Sender {
+function openSending({ config }: Opening, parts: AsyncDisposableStack): Sending {
   const { allowAddresses: allow, denyAddresses: deny, proxy = null, dataFolder } = config
   const alsoAllowed = demoReceiverAllowed(dataFolder)
-  return parts.adopt(createSender({ policy: { allow, deny }, proxy, alsoAllowed }), (s) =>
-    s.close(),
-  )
+  const sender = createSender({ policy: { allow, deny }, proxy, alsoAllowed })
+  return {
+    sender: parts.adopt(sender, (s) => s.close()),
+    templates: parts.adopt(createTemplates(), (one) => one.close()),
+  }
 }
 
 /** Opened before everything that owns or leases anything, closed after it. */
@@ -164,7 +169,7 @@ async function openNodeOf(
 function runLoops(
   { config, log }: Opening,
   store: Store,
-  sender: Sender,
+  sending: Sending,
   parts: AsyncDisposableStack,
 ): Promise<never> {
   const failure = Promise.withResolvers<never>()
@@ -184,7 +189,7 @@ function runLoops(
   const stopMs = config.stopSeconds * 1000
   run(
     async (stop) =>
-      await runDeliver({ ...deps, sender, version, maxInFlight, disableAfterMs, stopMs }, stop),
+      await runDeliver({ ...deps, ...sending, version, maxInFlight, disableAfterMs, stopMs }, stop),
   )
   return failure.promise
 }
@@ -235,11 +240,12 @@ function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
   return demo.world
 }
 
-function webhookTools(store: Store, sender: Sender) {
+function webhookTools(store: Store, { sender, templates }: Sending) {
   return {
     version,
+    templates,
     whyForbidden: sender.whyForbidden,
-    tester: createTester({ store, sender, version, now: Date.now }),
+    tester: createTester({ store, sender, templates, version, now: Date.now }),
     predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
   }
 }
@@ -276,7 +282,7 @@ export async function openApp(opening: Opening): Promise<App> {
   const node = await openNodeOf(opening, store, parts)
   signal.throwIfAborted()
 
-  const sender = openSender(opening, parts)
+  const sending = openSending(opening, parts)
   let open = false
   const asterisk = asteriskFinder(opening)
   const { agents, products, pbxFolder } = pbxsOf(opening, asterisk)
@@ -299,7 +305,7 @@ export async function openApp(opening: Opening): Promise<App> {
     },
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
     ...testCallsOf(() => demo),
-    ...webhookTools(store, sender),
+    ...webhookTools(store, sending),
     openAudio: callAudio(store, products),
     links,
     open: () => open,
@@ -309,7 +315,7 @@ export async function openApp(opening: Opening): Promise<App> {
   const url = await listen(server, config)
   // After the port is ours: a start that fails must not have shown a key.
   const key = await ensureFirstKey(store, account, config.dataFolder)
-  const failed = Promise.race([runLoops(opening, store, sender, parts), store.failed])
+  const failed = Promise.race([runLoops(opening, store, sending, parts), store.failed])
   failed.catch(() => undefined)
 
   const folder = join(config.dataFolder, 'demo')

@@ -23,14 +23,10 @@ export interface Previewed {
   readonly now: number
 }
 
+export type PreviewedRequest = NonNullable<Preview['request']>
+
 /** The request, its secrets and its signature masked: no secret need be known. */
-export function previewRequest({
-  event,
-  url,
-  request,
-  version,
-  now,
-}: Previewed): NonNullable<Preview['request']> {
+export function previewRequest({ event, url, request, version, now }: Previewed): PreviewedRequest {
   if (request.connector !== null) {
     const renamed = renameCause(event as unknown as StoredEventObject, request.hangup_causes)
     return previewTask(renamed as unknown as EndedCall, url, request.connector, version)
@@ -62,7 +58,7 @@ function previewTask(
   url: string,
   settings: Connector,
   version: string,
-): NonNullable<Preview['request']> {
+): PreviewedRequest {
   const { path, body } = taskUpsert(event, settings, { chosen: null, all: [] })
   return {
     method: 'PATCH',

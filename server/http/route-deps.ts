@@ -8,6 +8,7 @@ import { ProblemError } from '#server/http/problem-error.ts'
 import type { OpenCallAudio } from '#server/pipeline/call-audio.ts'
 import type { PbxState } from '#server/pipeline/pbx-state.ts'
 import type { Tester } from '#server/pipeline/send-test.ts'
+import type { Templates } from '#server/pipeline/templates.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** What became of a shipment of an agent; `pbx/agent/agent-pbx.ts` says what each means. */
@@ -49,6 +50,7 @@ export interface RouteDeps {
   /** Offhook's. */
   readonly version: string
   readonly tester: Tester
+  readonly templates: Templates
   /** By name. */
   readonly predefined: ReadonlyMap<string, PredefinedWebhook>
   readonly agents: Agents

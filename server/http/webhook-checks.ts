@@ -7,7 +7,6 @@ import type { Connector } from '#contracts/webhook/connector.ts'
 import type { Payload } from '#contracts/webhook/payload.ts'
 import type { WebhookChange } from '#contracts/webhook/webhook.ts'
 import { CertificateError } from '#server/domain/certificates.ts'
-import { templateProblems } from '#server/domain/render/template.ts'
 import { rsaKey } from '#server/domain/salesforce/token-request.ts'
 import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
@@ -26,7 +25,7 @@ export async function checkDraft(
     await checkUrl(deps, 'authentication.token_url', authentication.token_url)
   }
   checkConnector(connector)
-  const wrong = payloadProblems(payload)
+  const wrong = await payloadProblems(deps, accountId, payload)
   if (wrong.length > 0) throw wrongFields(wrong)
 }
 
@@ -87,9 +86,14 @@ export async function checkObjectUrls(
 }
 
 /** What a template says is told by the engine that renders it. */
-export function payloadProblems(payload: Payload | undefined): FieldError[] {
+export async function payloadProblems(
+  { templates }: RouteDeps,
+  accountId: string,
+  payload: Payload | undefined,
+): Promise<FieldError[]> {
   if (payload?.style !== 'template') return []
-  return templateProblems(payload).map(({ path, message }) => ({
+  const problems = await templates.problems(accountId, payload)
+  return problems.map(({ path, message }) => ({
     field: fieldPath(path),
     code: 'invalid',
     message,

@@ -8,7 +8,7 @@ import { redactHeaders, redactText, secretsIn } from '#server/domain/redact.ts'
 import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
-import type { Renderer, WebhookRequest } from '#server/domain/render/render.ts'
+import type { WebhookRequest } from '#server/domain/render/render.ts'
 import type { TokenAnswer } from '#server/domain/salesforce/answers.ts'
 import type { EndedCall } from '#server/domain/salesforce/task.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
@@ -17,8 +17,14 @@ import { plainIdentity, type TlsIdentity } from '#server/outbound/tls-identity.t
 import { type AccessTokens, createAccessTokens } from '#server/pipeline/access-tokens.ts'
 import { startConversation } from '#server/pipeline/conversation.ts'
 import { sendWithToken } from '#server/pipeline/oauth2.ts'
-import { createRenderers, type Prepared, type Renderers } from '#server/pipeline/renderers.ts'
+import {
+  createRenderers,
+  type Prepared,
+  type PreparedRequests,
+  type Renderers,
+} from '#server/pipeline/renderers.ts'
 import { sendToSalesforce } from '#server/pipeline/salesforce.ts'
+import type { Templates } from '#server/pipeline/templates.ts'
 import { createTlsIdentities, type TlsIdentities } from '#server/pipeline/tls-identities.ts'
 import type { ClaimedWebhook } from '#server/store/claim.ts'
 import {
@@ -31,6 +37,7 @@ import type { Store } from '#server/store/store.ts'
 export interface SendDeps {
   readonly store: Store
   readonly sender: Pick<Sender, 'attempt'>
+  readonly templates: Pick<Templates, 'requests'>
   /** Offhook's version, for the header `User-Agent`. */
   readonly version: string
 }
@@ -49,10 +56,11 @@ export interface Sending {
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
 const secretsKept = 10_000
 
-export function createSending({ store, sender, version }: SendDeps): Sending {
+export function createSending(deps: SendDeps): Sending {
+  const { store } = deps
   return {
-    deps: { store, sender, version },
-    renderers: createRenderers(store, version),
+    deps,
+    renderers: createRenderers(deps),
     identities: createTlsIdentities(store),
     secrets: new LRUCache({ max: secretsKept }),
     salesforceTokens: createAccessTokens(),
@@ -96,8 +104,11 @@ export async function send(
   if ('connector' in renderer) {
     return await sendByConnector(sending, webhook, renderer, event, at)
   }
-  const request = signedRequest(sending, webhook, renderer, event, marks, at)
-  if (request instanceof NotRenderedError) return sentNothing(webhook, renderer, request)
+  const rendering = renderedOf(renderer, event.body)
+  const rendered = rendering instanceof Promise ? await rendering : rendering
+  if (rendered instanceof NotRenderedError) return sentNothing(webhook, renderer, rendered)
+  const signature = renderer.signed ? signatureOf(sending, webhook, event.id, rendered, at) : {}
+  const request = withHeaders(rendered, { ...signature, ...marks })
   const { timeoutMs, tlsVersion } = webhook
   const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
   if (renderer.oauth2 !== null) {
@@ -114,7 +125,7 @@ export async function send(
 /** As the log may have it; a receiver that repeats in its answer what it was sent shows no secret either. */
 function sentOf(
   request: WebhookRequest,
-  renderer: Renderer,
+  renderer: PreparedRequests,
   outcome: AttemptOutcome,
   earlierRequests: readonly EarlierRequest[],
 ): Sent {
@@ -139,7 +150,7 @@ interface TokenParts {
 async function sendByToken(
   { deps, oauth2Tokens }: Sending,
   { timeoutMs, requestVersion, tlsVersion }: ClaimedWebhook,
-  renderer: Renderer,
+  renderer: PreparedRequests,
   { settings, request, identity }: TokenParts,
 ): Promise<Sent> {
   const came = await sendWithToken({
@@ -177,39 +188,42 @@ async function sendByConnector(
   return { ...sent, outcome: withoutSecrets(sent.outcome) }
 }
 
-function signedRequest(
+const withHeaders = (request: WebhookRequest, more: WebhookRequest['headers']): WebhookRequest => ({
+  ...request,
+  headers: { ...request.headers, ...more },
+})
+
+function signatureOf(
   sending: Sending,
   webhook: ClaimedWebhook,
-  renderer: Renderer,
-  { id, body }: SentEvent,
-  marks: Marks,
+  id: string,
+  { body }: WebhookRequest,
   at: number,
-): WebhookRequest | NotRenderedError {
-  const rendered = renderedOf(renderer, body)
-  if (rendered instanceof NotRenderedError) return rendered
-  const { headers, ...request } = rendered
-  const signature = renderer.signed
-    ? signatureHeaders(
-        { id, at, body: request.body },
-        secretsAt(signingSecrets(sending, webhook), at),
-      )
-    : {}
-  return { ...request, headers: { ...headers, ...signature, ...marks } }
+) {
+  return signatureHeaders({ id, at, body }, secretsAt(signingSecrets(sending, webhook), at))
 }
 
 /** What the settings of a webhook make impossible is its own failure, told where its other attempts are. */
-function renderedOf(renderer: Renderer, body: string): WebhookRequest | NotRenderedError {
+function renderedOf(
+  renderer: PreparedRequests,
+  body: string,
+): WebhookRequest | NotRenderedError | Promise<WebhookRequest | NotRenderedError> {
   try {
-    return renderer.render(body)
+    const rendered = renderer.render(body)
+    return rendered instanceof Promise ? rendered.catch(notRendered) : rendered
   } catch (error) {
-    if (error instanceof NotRenderedError) return error
-    throw error
+    return notRendered(error)
   }
+}
+
+function notRendered(error: unknown): NotRenderedError {
+  if (error instanceof NotRenderedError) return error
+  throw error
 }
 
 function sentNothing(
   { url }: ClaimedWebhook,
-  { method }: Renderer,
+  { method }: PreparedRequests,
   { message }: NotRenderedError,
 ): Sent {
   return {

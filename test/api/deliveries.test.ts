@@ -7,7 +7,7 @@ import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { acceptEvents } from '#server/store/accept.ts'
 import { startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { type Api, startApi } from './start-api.ts'
 
@@ -68,6 +68,7 @@ beforeAll(async () => {
     {
       store: server.store,
       sender,
+      templates,
       version: '0',
       maxInFlight: 8,
       disableAfterMs: null,

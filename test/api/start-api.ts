@@ -25,7 +25,7 @@ import { idempotencyKeysIn } from '#server/store/idempotency-keys.ts'
 import { openStore, type StoreOptions } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
 import { type DnsReply, startDnsServer } from '#test/support/dns-server.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 
 /** A reply: JSON parsed, problems proved to be problems of our form. */
 export interface Reply {
@@ -145,7 +145,8 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
         openAudio: callAudio(store, products),
         links,
         version: '0.0.0',
-        tester: createTester({ store, sender, version: '0.0.0', now: Date.now }),
+        templates,
+        tester: createTester({ store, sender, templates, version: '0.0.0', now: Date.now }),
         predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
         open: () => open,
         owns: () => [],

@@ -7,7 +7,7 @@ import { countDeliveries } from '#server/store/deliveries.ts'
 import { accept, callEvent, makeTenant, makeWebhook } from '#test/conformance/fixture.ts'
 import { openPostgresTestStore } from '#test/conformance/postgres-test-store.ts'
 import { startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 test('a stop ends within its time while every statement of the queue hangs', async () => {
@@ -22,7 +22,7 @@ test('a stop ends within its time while every statement of the queue hangs', asy
   const note = (_facts: object, message: string) => logged.push(message)
   const log = { info: note, warn: note, error: note }
   const end = new AbortController()
-  const own = { store, sender, version: 'test', maxInFlight: 64, disableAfterMs: null }
+  const own = { store, sender, templates, version: 'test', maxInFlight: 64, disableAfterMs: null }
   const running = runDeliver({ ...own, stopMs: 300, log, now: Date.now }, end.signal)
   await waitUntil(() => store.courier !== null, { what: 'it delivers' })
   await accept(store, tenant, [callEvent(tenant, 'call')])

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createSender } from '#server/outbound/attempt.ts'
 import { runDeliver } from '#server/pipeline/deliver.ts'
 import { openStore } from '#server/store/open-store.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 
 await once(process.stdin, 'data')
 const store = await openStore({ url: process.argv[2] ?? '' })
@@ -15,6 +15,7 @@ await runDeliver(
   {
     store,
     sender: createSender({ policy: loopbackPolicy }),
+    templates,
     version: 'test',
     maxInFlight: 64,
     disableAfterMs: null,

@@ -11,7 +11,7 @@ import { putAuthorities, putClientCertificate } from '#server/store/tls-identiti
 import { acceptanceOf, callEvent, makeTenant, makeWebhook } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
 import { makeAuthority } from '#test/support/authority.ts'
-import { listening, loopbackPolicy, portOf } from '#test/support/sending.ts'
+import { listening, loopbackPolicy, portOf, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 test('a receiver with an authority of its own gets the certificate of the webhook, and a new one when it changes', async () => {
@@ -45,6 +45,7 @@ test('a receiver with an authority of its own gets the certificate of the webhoo
     {
       store,
       sender,
+      templates,
       version: 'test',
       maxInFlight: 8,
       stopMs: 1_000,

@@ -33,7 +33,7 @@ import {
 } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
 import { type Receiver, startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 let opened: Awaited<ReturnType<typeof openSqliteTestStore>>
@@ -67,6 +67,7 @@ function run(change: Partial<DeliverDeps> = {}): void {
   const deps: DeliverDeps = {
     store,
     sender,
+    templates,
     version: 'test',
     maxInFlight: 64,
     disableAfterMs: null,

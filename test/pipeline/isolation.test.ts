@@ -26,7 +26,7 @@ import {
 } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
 import { type Receiver, startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 let opened: Awaited<ReturnType<typeof openSqliteTestStore>>
@@ -63,6 +63,7 @@ function run(change: Partial<DeliverDeps> = {}): void {
     {
       store,
       sender,
+      templates,
       version: 'test',
       maxInFlight: 64,
       disableAfterMs: 5 * 86_400_000,

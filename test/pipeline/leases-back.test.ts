@@ -16,7 +16,7 @@ import {
 } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
 import { startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 let parts: AsyncDisposableStack
@@ -37,7 +37,7 @@ afterEach(async () => await parts.disposeAsync())
 async function run(change: Partial<DeliverDeps> = {}): Promise<void> {
   const note = (_facts: object, message: string) => logged.push(message)
   const log = { info: note, warn: note, error: note }
-  const own = { store, sender, version: 'test', maxInFlight: 64, disableAfterMs: null }
+  const own = { store, sender, templates, version: 'test', maxInFlight: 64, disableAfterMs: null }
   const end = new AbortController()
   const ended = runDeliver({ ...own, stopMs: 0, log, now: Date.now, ...change }, end.signal)
   parts.defer(async () => {

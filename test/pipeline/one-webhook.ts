@@ -12,7 +12,7 @@ import { createWebhook } from '#server/store/webhooks.ts'
 import { acceptanceOf, makeTenant, type Tenant } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
 import { type ReceivedRequest, type Receiver, startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 export const signingSecret = `whsec_${Buffer.from('0123456789abcdef01234567').toString('base64')}`
@@ -58,6 +58,7 @@ export async function oneWebhook(
     {
       store,
       sender,
+      templates,
       version: 'test',
       maxInFlight: 8,
       stopMs: 1_000,

@@ -102,6 +102,39 @@ test('own names for hangup causes: those of the account at once, those of the we
   expect(await causeOf(other, 'evt_5')).toBe('Answered')
 })
 
+test('a template with a loop, made in a process of its own, arrives signed; one without end is an attempt without a request', async () => {
+  await using one = await oneWebhook({
+    payload: {
+      style: 'template',
+      template: '[{% for leg in legs %}"{{ leg.name }}",{% endfor %}{{ call.duration | json }}]',
+    },
+  })
+  const request = await one.send(ended)
+  expect(request.verified).toBe(true)
+  expect(JSON.parse(request.body.toString())).toEqual([
+    ...ended.legs.map(({ name }) => name),
+    ended.call.duration,
+  ])
+  await changeWebhook(
+    one.store,
+    one.tenant.account.id,
+    one.webhook.id,
+    WebhookChange.parse({
+      payload: {
+        style: 'template',
+        template:
+          '{% assign a = (1..1000) %}{% for i in a %}{% for j in a %}{% for k in a %}{% endfor %}{% endfor %}{% endfor %}',
+      },
+    }),
+    0,
+  )
+  expect(await one.deliver({ ...ended, id: 'evt_endless' })).toMatchObject({
+    ok: false,
+    error: 'not_rendered',
+    error_detail: 'The template failed: it took longer than 100 ms.',
+  })
+})
+
 test('a template arrives signed; one that makes no JSON of an event is an attempt without a request', async () => {
   const template =
     '{"id": "{{ call.uuid }}", "who": "{{ call.source.name }}"{% if call.hangup.cause == "Busy" %}, oops{% endif %}}'

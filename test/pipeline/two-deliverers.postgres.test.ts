@@ -28,7 +28,7 @@ import {
 import { openPostgresTestStore } from '#test/conformance/postgres-test-store.ts'
 import { startPostgres } from '#test/support/postgres-server.ts'
 import { startReceiver } from '#test/support/receiver.ts'
-import { loopbackPolicy } from '#test/support/sending.ts'
+import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 let parts: AsyncDisposableStack
@@ -174,7 +174,7 @@ test('both accept for one webhook: its concurrency and the order of its calls ho
     const sender = createSender({ policy: loopbackPolicy })
     const note = (_facts: object, message: string) => logged.push(message)
     const log = { info: note, warn: note, error: note }
-    const own = { store, sender, version: 'test', maxInFlight: 64, disableAfterMs: null }
+    const own = { store, sender, templates, version: 'test', maxInFlight: 64, disableAfterMs: null }
     await runDeliver({ ...own, stopMs: 5_000, log, now: Date.now }, end.signal)
     await sender.close()
   })

@@ -4,9 +4,13 @@ import { plainRequest } from '#contracts/webhook/request.ts'
 import { parseAddressRanges } from '#server/domain/address-policy.ts'
 import { prepareRequests, type WebhookRequest } from '#server/domain/render/render.ts'
 import { createSender, type Sender, type SenderOptions } from '#server/outbound/attempt.ts'
+import { createTemplates } from '#server/pipeline/templates.ts'
 
 /** Receivers of tests are on this machine, where a sender goes only when it is told that it may. */
 export const loopbackPolicy = { allow: parseAddressRanges('127.0.0.0/8, ::1'), deny: [] }
+
+/** Nothing runs in it until a test has a template that needs a thread; that ends with the process. */
+export const templates = createTemplates()
 
 export const event = '{"id":"evt_1","type":"call.ended"}'
 

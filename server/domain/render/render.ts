@@ -9,7 +9,7 @@ import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
 import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
 import { phoneCloudPairs } from '#server/domain/render/phone-cloud.ts'
-import { prepareTemplate } from '#server/domain/render/template.ts'
+import { isHarmless, prepareTemplate } from '#server/domain/render/template.ts'
 import { formText, preparePath, withQuery } from '#server/domain/render/url.ts'
 
 /** The request of a delivery, still without its signature. */
@@ -35,6 +35,8 @@ export interface Renderer {
   readonly oauth2: OAuth2 | null
   /** Names (lower case) of headers that the log must not show. */
   readonly secretHeaders: ReadonlySet<string>
+  /** It runs what others wrote, which may take its whole time: not on the event loop. */
+  readonly watched: boolean
 }
 
 /** `version` is Offhook's. What does not depend on the event is worked out here, once for all requests. */
@@ -53,6 +55,7 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
     oauth2: settings.authentication.type === 'oauth2' ? settings.authentication : null,
     secretHeaders: secretHeaders(settings),
     native: payload.style === 'native' && !renames,
+    watched: payload.style === 'template' && !isHarmless(payload),
   }
   const readsEvent =
     payload.style !== 'native' ||

@@ -197,16 +197,15 @@ function cycles(named: ReadonlyMap<string, readonly Reference[]>): TemplateProbl
   return [...named.keys()].flatMap((partial) => walk(partial, []))
 }
 
-/** Engines made so far keep their parsed text: half a millisecond, once for all requests of a webhook. */
+/** The template is parsed with the first event: half a millisecond, once for all requests of a webhook. */
 export function prepareTemplate(payload: TemplatePayload): (event: StoredEventObject) => string {
-  const { liquid } = createEngine(payload)
-  let parsed: Template[] | null = null
+  let made: { readonly liquid: Liquid; readonly parsed: Template[] } | null = null
   const isJson = textKind(payload.content_type) === 'json'
   const limited = isHarmless(payload) ? (work: () => string) => work() : limitedTime
   const render = (event: StoredEventObject): string => {
-    parsed ??= liquid.parse(payload.template)
+    made ??= parsedOf(payload)
     // A copy: counters of a template are written into it.
-    return plainText(liquid.renderSync(parsed, { ...event }))
+    return plainText(made.liquid.renderSync(made.parsed, { ...event }))
   }
   return (event) => {
     const text = rendered(() => limited(() => render(event)))
@@ -216,6 +215,11 @@ export function prepareTemplate(payload: TemplatePayload): (event: StoredEventOb
     if (isJson) checkJson(text)
     return text
   }
+}
+
+function parsedOf(payload: TemplatePayload) {
+  const { liquid } = createEngine(payload)
+  return { liquid, parsed: liquid.parse(payload.template) }
 }
 
 const limitedTime = (work: () => string) => within(templateLimits.renderMs, work)
@@ -238,7 +242,7 @@ function checkJson(text: string): void {
   }
 }
 
-/** What ends after each character once, whatever the event holds: needs no watch, which costs more than the rendering. */
+/** What ends after each character once, whatever the event holds. */
 const harmless = new RegExp(
   [
     String.raw`\{\{-?\s*\w+(?:\.\w+)*(?:\s*\|\s*(?:json|raw|upcase|downcase|capitalize|escape|url_encode|size|default:\s*(?:"[^"{}|]*"|\d+)|date:\s*"[^"{}|]*"(?:\s*,\s*"[\w/+-]*")?))*\s*-?\}\}`,
@@ -248,7 +252,8 @@ const harmless = new RegExp(
   'g',
 )
 
-function isHarmless({ template }: TemplatePayload): boolean {
+/** Whether it takes no time to speak of, so that it needs neither a watch, which costs more, nor another thread. */
+export function isHarmless({ template }: TemplatePayload): boolean {
   const rest = template.replaceAll(harmless, '\n')
   return !rest.includes('{{') && !rest.includes('{%')
 }

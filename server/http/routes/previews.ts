@@ -179,11 +179,20 @@ function testResult(event: Event, sent: TestSent): TestResult {
 }
 
 /** The request, or why the payload makes none of this event. */
-function requestOr(previewed: Previewed): Pick<Preview, 'request' | 'problems'> {
-  const problems = payloadProblems(previewed.request.payload)
+async function requestOr(
+  deps: RouteDeps,
+  accountId: string,
+  previewed: Previewed,
+): Promise<Pick<Preview, 'request' | 'problems'>> {
+  const { payload } = previewed.request
+  const problems = await payloadProblems(deps, accountId, payload)
   if (problems.length > 0) return { request: null, problems }
   try {
-    return { request: previewRequest(previewed), problems: [] }
+    const request =
+      payload.style === 'template'
+        ? await deps.templates.preview(accountId, previewed)
+        : previewRequest(previewed)
+    return { request, problems: [] }
   } catch (error) {
     if (!(error instanceof NotRenderedError)) throw error
     const { message } = error
@@ -219,7 +228,8 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
     const { hangup_causes: ofAccount } = await getAccountSettings(store.read, caller.id)
     const hangup_causes = mergedCauses(ofAccount, settings.hangup_causes)
     const request = { ...settings, hangup_causes }
-    const made = requestOr({ event, url: settings.url, request, version, now: now() })
+    const previewed = { event, url: settings.url, request, version, now: now() }
+    const made = await requestOr(deps, caller.id, previewed)
     return {
       event,
       request: made.request,
