@@ -3,12 +3,14 @@
  * its limits of time and memory.
  */
 import { LRUCache } from 'lru-cache'
+import type { EventType } from '#contracts/events/catalogue.ts'
 import type { TemplatePayload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import { type Previewed, previewRequest } from '#server/domain/preview.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { prepareRequests, type Renderer } from '#server/domain/render/render.ts'
 import { templateProblems } from '#server/domain/render/template.ts'
+import { templateHints } from '#server/domain/render/template-hints.ts'
 
 /** A webhook whose requests are to be made. */
 export interface TemplatedWebhook {
@@ -36,6 +38,8 @@ function rendererOf({ url, key, settings, version }: TemplatedWebhook): Renderer
 const jobs = {
   problems: (payload: TemplatePayload) => templateProblems(payload),
   preview: (previewed: Previewed) => previewRequest(previewed),
+  hints: ({ payload, type }: { readonly payload: TemplatePayload; readonly type: EventType }) =>
+    templateHints(payload, type),
   render: ({ webhook, body }: { readonly webhook: TemplatedWebhook; readonly body: string }) =>
     rendererOf(webhook).render(body),
 }

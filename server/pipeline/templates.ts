@@ -9,6 +9,7 @@
  * They start when they are needed and end when they are not.
  */
 import { LRUCache } from 'lru-cache'
+import type { EventType } from '#contracts/events/catalogue.ts'
 import type { TemplatePayload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import type { Previewed, PreviewedRequest } from '#server/domain/preview.ts'
@@ -26,6 +27,12 @@ export interface Templates {
   ) => Promise<readonly TemplateProblem[]>
   /** Rejects with NotRenderedError. */
   readonly preview: (accountId: string, previewed: Previewed) => Promise<PreviewedRequest>
+  /** What it reads and events of this type do not have, as sentences. */
+  readonly hints: (
+    accountId: string,
+    payload: TemplatePayload,
+    type: EventType,
+  ) => Promise<readonly string[]>
   /** Makes the requests of a webhook as `prepareRequests` does; they reject with NotRenderedError. */
   readonly requests: (
     url: string,
@@ -80,6 +87,8 @@ export function createTemplates(): Templates {
       await run(accountId, { name: 'problems', input: payload }),
     preview: async (accountId, previewed) =>
       await run(accountId, { name: 'preview', input: previewed }),
+    hints: async (accountId, payload, type) =>
+      await run(accountId, { name: 'hints', input: { payload, type } }),
     requests(url, settings, version) {
       keys += 1
       const webhook = { url, key: String(keys), settings: JSON.stringify(settings), version }

@@ -157,6 +157,15 @@ describe('preview', () => {
       request: { body: expect.stringMatching(/^\{"a": \d+\}$/) },
       problems: [],
     })
+    expect(await ask('{"a": {{ call.duratoin | json }}}')).toMatchObject({
+      request: { body: '{"a": null}' },
+      hints: [
+        {
+          field: 'payload.template',
+          message: expect.stringContaining('did you mean "call.duration"?'),
+        },
+      ],
+    })
     expect(await ask('{% fro %}')).toMatchObject({
       request: null,
       problems: [{ field: 'payload.template', message: expect.stringMatching(/^line 1/) }],

@@ -169,6 +169,19 @@ function problemOfText({ liquid }: Engine, text: string): string | null {
   }
 }
 
+/** What a template and its partials read of the event, each as the names on the way there; empty where it is no template. */
+export function templateVariables(payload: TemplatePayload): readonly (readonly unknown[])[] {
+  const { liquid } = createEngine(payload)
+  try {
+    return within(templateLimits.parseMs, () =>
+      liquid.globalVariableSegmentsSync(liquid.parse(payload.template), { partials: true }),
+    )
+  } catch {
+    // What is wrong with it is told by `templateProblems`.
+    return []
+  }
+}
+
 function problemsOfReferences(references: readonly Reference[], partials: Partials): string[] {
   return references.flatMap(({ name, line }) => {
     if (typeof name !== 'string') {

@@ -200,6 +200,18 @@ async function requestOr(
   }
 }
 
+/** What a template reads is told by the engine that renders it. */
+async function payloadHints(
+  { templates }: RouteDeps,
+  accountId: string,
+  { payload }: Settings,
+  type: EventType,
+): Promise<Preview['hints']> {
+  if (payload.style !== 'template') return []
+  const hints = await templates.hints(accountId, payload, type)
+  return hints.map((message) => ({ field: 'payload.template', message }))
+}
+
 /** Throws `invalid_input` for a name that is no type of event. */
 function triggersOf(list: string): ReadonlySet<EventType> {
   const names = list.split(',').map((name) => name.trim())
@@ -237,6 +249,7 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
       problems: [...(await urlProblems(deps, settings)), ...made.problems],
       hints: [
         ...previewHints(event, settings),
+        ...(await payloadHints(deps, caller.id, settings, event.type)),
         ...filterHints(event.type, settings.filters, await documentOf(deps, caller, settings)),
       ],
     }
