@@ -88,3 +88,22 @@ test('what is hidden comes back whole; a mask of nothing is refused with its pat
     expect(error).toMatchObject({ paths: [['trunks', 0, 'secret']] })
   }
 })
+
+test('the secrets of a component go to no other host than they were given for', () => {
+  const masked = hideDocumentSecrets(document)
+  const moved = {
+    ...masked,
+    components: masked.components.map((component) => ({
+      ...component,
+      webhook: component.webhook && { ...component.webhook, url: 'https://other.example/' },
+    })),
+  }
+  expect(() => restoreDocumentSecrets(moved, document)).toThrow(
+    expect.objectContaining({
+      paths: [
+        ['components', 0, 'webhook', 'secret_token'],
+        ['components', 0, 'webhook', 'headers', 0, 'value'],
+      ],
+    }),
+  )
+})

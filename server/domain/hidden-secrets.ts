@@ -7,23 +7,30 @@ import type { RequestSettings } from '#contracts/webhook/request.ts'
 
 type Path = readonly (string | number)[]
 
-/** A mask came back where no secret is stored. */
+/** A mask came back where no secret is stored, or one that goes to another address. */
 export class HiddenSecretError extends Error {
   readonly paths: readonly Path[]
 
   constructor(paths: readonly Path[]) {
-    super(`${hiddenSecret} stands for a stored secret, and there is none; send the secret itself`)
+    super(
+      `${hiddenSecret} stands for a stored secret, and there is none for this address: send the secret itself`,
+    )
     this.name = 'HiddenSecretError'
     this.paths = paths
   }
 }
 
-/** `owner` stays the same when the object is moved or renamed within what holds it. */
-type Change = (secret: string, path: Path, owner: string) => string
+/**
+ * `owner` stays the same when the object is moved or renamed within what holds it. `to`: the origin that the secret is
+ * sent to in the clear; null: it is never sent so.
+ */
+type Change = (secret: string, path: Path, owner: string, to: string | null) => string
+
+const originOf = (url: string) => new URL(url).origin
 
 function changeDocument(document: PbxDocument, change: Change): PbxDocument {
   const changed = (secret: string | null, path: Path, owner: string) =>
-    secret === null ? null : change(secret, path, owner)
+    secret === null ? null : change(secret, path, owner, null)
   return {
     ...document,
     users: document.users.map((user, i) => ({
@@ -40,12 +47,15 @@ function changeDocument(document: PbxDocument, change: Change): PbxDocument {
       if (webhook === null) return component
       const path = ['components', i, 'webhook']
       const owner = `component ${name}`
+      const to = originOf(webhook.url)
+      const { secret_token: token } = webhook
       return {
         ...component,
         webhook: {
           ...webhook,
-          secret_token: changed(webhook.secret_token, [...path, 'secret_token'], `${owner} token`),
-          headers: changeHeaders(webhook.headers, change, path, `${owner} `),
+          secret_token:
+            token === null ? null : change(token, [...path, 'secret_token'], `${owner} token`, to),
+          headers: changeHeaders(webhook.headers, change, { to, path, owner: `${owner} ` }),
         },
       }
     }),
@@ -59,19 +69,24 @@ function changeDocument(document: PbxDocument, change: Change): PbxDocument {
 /** Changes the secret of a connection, where it has one. */
 export function changeConnection(connection: PbxConnection, change: Change): PbxConnection {
   if (connection.kind !== 'asterisk_attached' || connection.ami === null) return connection
-  const secret = change(connection.ami.secret, ['connection', 'ami', 'secret'], 'ami')
+  const secret = change(connection.ami.secret, ['connection', 'ami', 'secret'], 'ami', null)
   return { ...connection, ami: { ...connection.ami, secret } }
 }
 
 type SecretParts = Pick<RequestSettings, 'authentication' | 'headers' | 'connector'>
 
-/** Changes the secrets of a webhook's request. */
-export function changeRequest<R extends SecretParts>(request: R, change: Change): R {
+/** Changes the secrets of a webhook's request. `url`: of the webhook; null: where they go makes no difference. */
+export function changeRequest<R extends SecretParts>(
+  request: R,
+  url: string | null,
+  change: Change,
+): R {
+  const to = url === null ? null : originOf(url)
   return {
     ...request,
-    connector: request.connector === null ? null : changeConnector(request.connector, change),
-    authentication: changeAuthentication(request.authentication, change),
-    headers: changeHeaders(request.headers, change),
+    connector: request.connector === null ? null : changeConnector(request.connector, to, change),
+    authentication: changeAuthentication(request.authentication, to, change),
+    headers: changeHeaders(request.headers, change, { to, path: [], owner: '' }),
   }
 }
 
@@ -79,32 +94,32 @@ export function changeRequest<R extends SecretParts>(request: R, change: Change)
 function changeHeaders(
   headers: RequestSettings['headers'],
   change: Change,
-  path: Path = [],
-  owner = '',
+  { to, path, owner }: { readonly to: string | null; readonly path: Path; readonly owner: string },
 ): RequestSettings['headers'] {
   return headers.map((header, i) => {
     if (!header.secret) return header
     const at = [...path, 'headers', i, 'value']
-    const value = change(header.value, at, `${owner}header ${header.name.toLowerCase()}`)
+    const value = change(header.value, at, `${owner}header ${header.name.toLowerCase()}`, to)
     return { ...header, value }
   })
 }
 
-function changeConnector(connector: Connector, change: Change): Connector {
+function changeConnector(connector: Connector, to: string | null, change: Change): Connector {
   const { login } = connector
-  const changed = (name: string, secret: string) =>
+  const changed = (name: string, secret: string, sentTo: string | null) =>
     change(
       secret,
       ['connector', 'login', name],
       `connector ${connector.type} ${login.type} ${name}`,
+      sentTo,
     )
   switch (login.type) {
     case 'client_credentials': {
-      const client_secret = changed('client_secret', login.client_secret)
+      const client_secret = changed('client_secret', login.client_secret, to)
       return { ...connector, login: { ...login, client_secret } }
     }
     case 'jwt_bearer': {
-      const private_key = changed('private_key', login.private_key)
+      const private_key = changed('private_key', login.private_key, null)
       return { ...connector, login: { ...login, private_key } }
     }
   }
@@ -112,17 +127,28 @@ function changeConnector(connector: Connector, change: Change): Connector {
 
 function changeAuthentication(
   authentication: RequestSettings['authentication'],
+  to: string | null,
   change: Change,
 ): RequestSettings['authentication'] {
-  const changed = (name: string, secret: string) =>
-    change(secret, ['authentication', name], `authentication ${authentication.type} ${name}`)
+  const changed = (name: string, secret: string, sentTo = to) =>
+    change(
+      secret,
+      ['authentication', name],
+      `authentication ${authentication.type} ${name}`,
+      sentTo,
+    )
   switch (authentication.type) {
     case 'none':
       return authentication
     case 'basic':
       return { ...authentication, password: changed('password', authentication.password) }
     case 'oauth2': {
-      const client_secret = changed('client_secret', authentication.client_secret)
+      const { token_url } = authentication
+      const client_secret = changed(
+        'client_secret',
+        authentication.client_secret,
+        originOf(token_url),
+      )
       return { ...authentication, client_secret }
     }
     default:
@@ -139,16 +165,18 @@ export const hideConnectionSecret = (connection: PbxConnection) =>
 /** `change` of `T`, with the secrets of `stored` where it has masks. Throws HiddenSecretError. */
 function restore<T>(apply: (object: T, change: Change) => T, given: T, stored: T | null): T {
   const known = new Map<string, string>()
+  // Whoever may change a webhook may not read its secrets: sent elsewhere, they would be read there.
+  const key = (owner: string, to: string | null) => `${owner} ${to}`
   if (stored !== null) {
-    apply(stored, (secret, _path, owner) => {
-      known.set(owner, secret)
+    apply(stored, (secret, _path, owner, to) => {
+      known.set(key(owner, to), secret)
       return secret
     })
   }
   const unknown: Path[] = []
-  const restored = apply(given, (secret, path, owner) => {
+  const restored = apply(given, (secret, path, owner, to) => {
     if (secret !== hiddenSecret) return secret
-    const before = known.get(owner)
+    const before = known.get(key(owner, to))
     if (before === undefined) unknown.push(path)
     return before ?? secret
   })
@@ -161,10 +189,22 @@ export const restoreDocumentSecrets = (given: PbxDocument, stored: PbxDocument |
   restore(changeDocument, given, stored)
 
 export const hideRequestSecrets = <R extends SecretParts>(request: R) =>
-  changeRequest(request, hide)
+  changeRequest(request, null, hide)
 
-export const restoreRequestSecrets = (given: RequestSettings, stored: RequestSettings | null) =>
-  restore<RequestSettings>(changeRequest, given, stored)
+interface RequestTo {
+  readonly url: string
+  readonly request: RequestSettings
+}
+
+export const restoreRequestSecrets = (
+  given: RequestTo,
+  stored: RequestTo | null,
+): RequestSettings =>
+  restore<RequestTo>(
+    ({ url, request }, change) => ({ url, request: changeRequest(request, url, change) }),
+    given,
+    stored,
+  ).request
 
 export const restoreConnectionSecret = (given: PbxConnection, stored: PbxConnection | null) =>
   restore(changeConnection, given, stored)

@@ -73,11 +73,33 @@ function previewTask(
   }
 }
 
-/** Fields that events of this type never have. */
+/** Secrets that whoever is on the way can read. */
+function clearTextHints({ url, authentication, headers }: HintedSettings): Preview['hints'] {
+  const clear = (address: string) => new URL(address).protocol === 'http:'
+  const hint = (field: string) => ({
+    field,
+    message: 'goes to an http:// address: whoever is on the way can read it',
+  })
+  const token =
+    authentication.type === 'oauth2' && clear(authentication.token_url)
+      ? [hint('authentication.client_secret')]
+      : []
+  if (!clear(url)) return token
+  return [
+    ...token,
+    ...(authentication.type === 'none' ? [] : [hint('authentication')]),
+    ...headers.flatMap(({ secret }, i) => (secret ? [hint(fieldPath(['headers', i]))] : [])),
+  ]
+}
+
+type HintedSettings = RequestSettings & { readonly url: string }
+
+/** What is allowed and perhaps not meant: secrets in clear text, fields that events of this type never have. */
 export function previewHints(
   { type }: Pick<Event, 'type'>,
-  { payload, path_arguments, headers, connector }: RequestSettings,
+  settings: HintedSettings,
 ): Preview['hints'] {
+  const { payload, path_arguments, headers, connector } = settings
   const absent = (field: string) => eventFields.get(field)?.triggers.includes(type) === false
   const textHints = (text: string, path: readonly (string | number)[]) =>
     partsOf(text).flatMap((part) =>
@@ -97,6 +119,7 @@ export function previewHints(
     return [{ field: 'connector', message }]
   }
   return [
+    ...clearTextHints(settings),
     ...path_arguments.flatMap((text, i) => textHints(text, ['path_arguments', i])),
     ...headers.flatMap(({ value }, i) => textHints(value, ['headers', i, 'value'])),
     ...fields.flatMap(({ field, value }, i) => {

@@ -40,7 +40,7 @@ export function requestColumns(
 ): RequestColumns {
   const own = requestPart(settings)
   if (isDeepStrictEqual(own, plainRequest)) return { request: null, request_version: null }
-  const sealed = changeRequest(own, (secret, _path, owner) =>
+  const sealed = changeRequest(own, null, (secret, _path, owner) =>
     box.seal(secret, aboutOf(webhookId, owner)),
   )
   // Never the same twice: a version names its content everywhere.
@@ -54,7 +54,7 @@ export function requestOf(
   { id, request }: { readonly id: string; readonly request: string | null },
 ): RequestSettings {
   if (request === null) return plainRequest
-  return changeRequest(JSON.parse(request) as RequestSettings, (sealed, _path, owner) =>
+  return changeRequest(JSON.parse(request) as RequestSettings, null, (sealed, _path, owner) =>
     box.open(sealed, aboutOf(id, owner)),
   )
 }

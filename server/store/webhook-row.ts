@@ -77,9 +77,13 @@ function shownBreaker(breaker: Breaker): WebhookBreaker {
 export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookChange) {
   checkObjectChange(row.scope, change)
   const stored = requestOf(box, row)
-  const before = { ...settingsOf(row), ...stored, scope: row.scope }
+  const { url } = row
+  const before = { ...settingsOf(row), ...hideRequestSecrets(stored), scope: row.scope }
   const after = settingsAfter(before, change)
-  const request = restoreRequestSecrets(requestPart(after), stored)
+  const request = restoreRequestSecrets(
+    { url: after.url, request: requestPart(after) },
+    { url, request: stored },
+  )
   checkConsistency(after)
   // Disabling what is disabled already keeps the reason: held deliveries stay those of a failing webhook.
   const reason = row.enabled === 1 ? ('by_user' as const) : row.disabled_reason

@@ -124,7 +124,11 @@ export function newWebhookRows(box: SecretBox, accountId: string, draft: NewWebh
     timeout_seconds: draft.timeout_seconds,
     delivery_order: draft.order,
     on_exhausted: draft.on_exhausted,
-    ...requestColumns(box, id, restoreRequestSecrets(requestPart(draft), null)),
+    ...requestColumns(
+      box,
+      id,
+      restoreRequestSecrets({ url: draft.url, request: requestPart(draft) }, null),
+    ),
     secrets: sealedSecrets(box, id, [secret]),
     deleted_at: null,
     created_at: now,

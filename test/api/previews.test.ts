@@ -148,6 +148,29 @@ describe('preview', () => {
     expect(other.body).toMatchObject({ fires: false, why_not: expect.stringMatching(/trigger/) })
   })
 
+  test('warns of secrets that whoever is on the way can read', async () => {
+    const webhook = {
+      ...draft,
+      url: 'http://crm.example/hook',
+      authentication: {
+        type: 'oauth2',
+        token_url: 'http://crm.example/token',
+        client_id: 'offhook',
+        client_secret: 'cl1ent',
+      },
+      headers: [
+        { name: 'X-Open', value: '1' },
+        { name: 'X-Key', value: 'k3y', secret: true },
+      ],
+    }
+    const { body } = await preview({ trigger: 'call.ended', webhook })
+    expect(body.hints.map(({ field }: { field: string }) => field)).toEqual([
+      'authentication.client_secret',
+      'authentication',
+      'headers[1]',
+    ])
+  })
+
   test('tells what is wrong with a template, as it is written and as it comes out', async () => {
     const ask = async (template: string) => {
       const webhook = { ...draft, payload: { style: 'template', template } }

@@ -98,6 +98,59 @@ describe('secrets', () => {
   })
 })
 
+describe('a secret goes to no other address than it was given for', () => {
+  const message = expect.stringMatching(/send the secret itself/)
+  const elsewhere = 'https://other.example/hook'
+  const change = async (id: string, body: object) =>
+    await server.anna.request('PATCH', `/api/v1/webhooks/${id}`, { body })
+  const secrets = {
+    authentication: { type: 'token', token: 't0ken-value' },
+    headers: [{ name: 'X-Key', value: 'k3y-value', secret: true }],
+  }
+
+  test('where only the URL is changed, or the mask comes back with it', async () => {
+    const { id, ...shown } = (await create(secrets)).body
+    for (const body of [
+      { url: elsewhere },
+      { url: 'https://crm.example:8443/hook' },
+      { url: 'http://crm.example/hook' },
+      { url: elsewhere, authentication: shown.authentication, headers: shown.headers },
+    ]) {
+      const { status, body: told } = await change(id, body)
+      expect(status).toBe(422)
+      expect(told.errors).toEqual([
+        { field: 'authentication.token', code: 'invalid', message },
+        { field: 'headers[0].value', code: 'invalid', message },
+      ])
+    }
+    expect((await server.anna.request('GET', `/api/v1/webhooks/${id}`)).body.url).toBe(draft.url)
+  })
+
+  test('but another path of the same address is no other address, and secrets may be given again or taken away', async () => {
+    const { id } = (await create(secrets)).body
+    expect((await change(id, { url: 'https://crm.example/other' })).status).toBe(200)
+    expect((await change(id, { url: elsewhere, ...secrets })).status).toBe(200)
+    const without = { url: draft.url, authentication: { type: 'none' }, headers: [] }
+    expect((await change(id, without)).status).toBe(200)
+    expect((await change(id, { url: elsewhere })).status).toBe(200)
+  })
+
+  test('the secret of a client goes to its token URL, wherever the webhook goes', async () => {
+    const authentication = {
+      type: 'oauth2',
+      token_url: 'https://login.example/token',
+      client_id: 'offhook',
+      client_secret: 'cl1ent-s3cret',
+    }
+    const { id, authentication: shown } = (await create({ authentication })).body
+    expect((await change(id, { url: elsewhere })).status).toBe(200)
+    const moved = { ...shown, token_url: 'https://other.example/token' }
+    expect((await change(id, { authentication: moved })).body.errors).toMatchObject([
+      { field: 'authentication.client_secret', message },
+    ])
+  })
+})
+
 const field = (more: object) => ({ payload: { style: 'mapped', fields: [{ key: 'a', ...more }] } })
 const header = (name: string, value = '1') => ({ headers: [{ name, value }] })
 
