@@ -4,6 +4,7 @@ import { BulkResult, bulkPeriod, bulkQuery } from '#contracts/bulk.ts'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { pageOf, pageQuery } from '#contracts/page.ts'
 import { route, webhookParams } from '#contracts/route.ts'
+import { webhookScopes } from '#contracts/webhook/consistency.ts'
 import { RotatedWebhook, SecretRotation } from '#contracts/webhook/rotation.ts'
 import {
   CreatedWebhook,
@@ -35,6 +36,14 @@ export const webhooksRoutes = {
       ...pageQuery,
       service_uuid: z.uuid().optional().meta({ description: 'Only those of this service.' }),
       trigger: EventTypeName.optional().meta({ description: 'Only those with this trigger.' }),
+      scope: z.enum(webhookScopes).optional().meta({ description: 'Only those of this scope.' }),
+      state: z.enum(['enabled', 'failing', 'disabled']).optional().meta({
+        description:
+          'Only those in this state. failing: enabled, and the circuit breaker is not closed; enabled has these too.',
+      }),
+      name: z.string().min(1).max(200).optional().meta({
+        description: 'Only those whose name has this text in it, A to Z in either case.',
+      }),
     }),
     answer: pageOf(Webhook),
     problems: ['invalid_cursor'],

@@ -9,7 +9,8 @@ export interface ConsistentSettings extends RequestSettings {
   readonly triggers: readonly EventType[]
 }
 
-export type WebhookScope = 'account' | 'service' | 'global' | 'call_flow'
+export const webhookScopes = ['account', 'service', 'global', 'call_flow'] as const
+export type WebhookScope = (typeof webhookScopes)[number]
 
 export interface Inconsistency {
   readonly path: readonly (string | number)[]

@@ -1,25 +1,44 @@
 import { parseArgs } from 'node:util'
+import { api } from '#contracts/api.ts'
 import type { Webhook } from '#contracts/webhook/webhook.ts'
 import type { CommandIo } from '#server/cli/command.ts'
+import { tableOf } from '#server/cli/table.ts'
 import { counted, walkToTheEnd } from '#server/cli/walk-to-the-end.ts'
 import { withStore } from '#server/cli/with-store.ts'
+import { fieldErrors } from '#server/http/field-errors.ts'
 import { StartError } from '#server/start-error.ts'
 import { enableDisabledStep } from '#server/store/enable-disabled.ts'
+import { getService } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
-import { listWebhooks, setWebhookEnabled } from '#server/store/webhooks.ts'
+import { listWebhooks, setWebhookEnabled, type WebhookFilter } from '#server/store/webhooks.ts'
 
-export const webhooksHelp = `offhook webhooks <list | enable <id> | disable <id> | enable-disabled>
+export const webhooksHelp = `offhook webhooks [list] [options] | enable <id> | disable <id> | enable-disabled
 
-  list              id, state, name, type, whose events and which, of every webhook, newest first
+  list              every webhook, newest first: its id, state, name, type, whose events fire it, and which
   enable <id>       switch it on; what was held goes out
   disable <id>      switch it off; what waits is held, and events make no new deliveries
   enable-disabled   switch on those that were disabled automatically, and only those
+
+  --state <state>    list those that are enabled, failing or disabled
+  --scope <scope>    list those of scope account, service, global or call_flow
+  --service <uuid>   list those of this service
+  --trigger <type>   list those that this type of event fires
+  --name <text>      list those with this text in their name
+  --json             list as the API has them, one JSON object a line
 `
+
+const listOptions = {
+  state: { type: 'string' },
+  scope: { type: 'string' },
+  service: { type: 'string' },
+  trigger: { type: 'string' },
+  name: { type: 'string' },
+  json: { type: 'boolean' },
+} as const
 
 type Action = (store: Store, accountId: string, id: string, io: CommandIo) => Promise<void>
 
 const actions: Readonly<Record<string, { readonly takesId: boolean; readonly run: Action }>> = {
-  list: { takesId: false, run: list },
   enable: { takesId: true, run: async (...args) => await turn(true, ...args) },
   disable: { takesId: true, run: async (...args) => await turn(false, ...args) },
   'enable-disabled': {
@@ -33,23 +52,68 @@ const actions: Readonly<Record<string, { readonly takesId: boolean; readonly run
   },
 }
 
-async function list(store: Store, accountId: string, _: string, io: CommandIo): Promise<void> {
+/** By the schema of the API, so that both refuse the same. */
+function filterOf(values: Readonly<Record<string, string | boolean | undefined>>): WebhookFilter {
+  const { state, scope, service: service_uuid, trigger, name } = values
+  const given = { state, scope, service_uuid, trigger, name }
+  const schema = api.listWebhooks.query
+  const parsed = schema.safeParse(given)
+  if (!parsed.success) {
+    const says = fieldErrors(schema, given, parsed.error).map(
+      ({ field, message }) => `--${field === 'service_uuid' ? 'service' : field}: ${message}`,
+    )
+    throw new StartError('usage', `${says.join('; ')}.`)
+  }
+  return { ...parsed.data, serviceUuid: parsed.data.service_uuid }
+}
+
+const header = ['ID', 'STATE', 'NAME', 'TYPE', 'OF', 'TRIGGERS']
+
+async function list(
+  store: Store,
+  accountId: string,
+  filter: WebhookFilter,
+  json: boolean,
+  io: CommandIo,
+): Promise<void> {
   let cursor: string | undefined
+  const names = new Map<string, string>()
   do {
-    const page = await listWebhooks(store, accountId, {}, { limit: 100, cursor })
-    for (const webhook of page.items) {
-      await io.write(`${lineOf(webhook)}\n`)
-    }
+    io.signal.throwIfAborted()
+    const page = await listWebhooks(store, accountId, filter, { limit: 100, cursor })
+    await readNames(store, accountId, page.items, names)
+    const text = json
+      ? page.items.map((webhook) => `${JSON.stringify(webhook)}\n`).join('')
+      : tableOf(
+          header,
+          page.items.map((webhook) => rowOf(webhook, names)),
+        )
+    if (page.items.length > 0) await io.write(text)
+    else if (!json) io.warn('There is no such webhook.')
     cursor = page.next_cursor ?? undefined
   } while (cursor !== undefined)
 }
 
+/** Puts the names of their services into `names`. */
+async function readNames(
+  store: Store,
+  accountId: string,
+  webhooks: readonly Webhook[],
+  names: Map<string, string>,
+): Promise<void> {
+  for (const { service_uuid: uuid } of webhooks) {
+    if (uuid === null || names.has(uuid)) continue
+    names.set(uuid, (await getService(store, accountId, uuid))?.name ?? uuid)
+  }
+}
+
 /** Name, type, trigger service type and trigger events, as the forms of the hosted products list them. */
-function lineOf(webhook: Webhook): string {
-  const { id, name, scope, predefined, service_uuid: service } = webhook
-  const whose = service === null ? 'account' : `${scope === 'service' ? 'pbx' : scope} ${service}`
-  const type = predefined ?? 'custom'
-  return [id, stateOf(webhook), name, type, whose, webhook.triggers.join(', ')].join('  ')
+function rowOf(webhook: Webhook, names: ReadonlyMap<string, string>): readonly string[] {
+  const { id, name, scope, predefined, service_uuid: uuid, component, triggers } = webhook
+  const service = uuid === null ? '' : (names.get(uuid) ?? uuid)
+  const whose = { account: 'the account', service, global: `${service}, global` }
+  const of = scope === 'call_flow' ? `${service}, object ${component}` : whose[scope]
+  return [id, stateOf(webhook), name, predefined ?? 'custom', of, triggers.join(', ')]
 }
 
 function stateOf({ enabled, disabled_reason, breaker }: Webhook): string {
@@ -71,12 +135,24 @@ async function turn(
 }
 
 export async function runWebhooks(args: readonly string[], io: CommandIo): Promise<void> {
-  const { positionals } = parseArgs({ args: [...args], allowPositionals: true, options: {} })
-  const [name = '', id, ...rest] = positionals
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: listOptions,
+  })
+  const [name = 'list', id, ...rest] = positionals
+  const options = Object.keys(values)
+  if (name === 'list' && id === undefined) {
+    const { json = false, ...given } = values
+    const filter = filterOf(given)
+    await withStore(io, async (store, account) => await list(store, account.id, filter, json, io))
+    return
+  }
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined
-  if (action === undefined || rest.length > 0 || (id !== undefined) !== action.takesId) {
+  const fits = action !== undefined && rest.length === 0 && (id !== undefined) === action.takesId
+  if (!fits || options.length > 0) {
     const usage =
-      'it is "webhooks list", "webhooks enable <id>", "webhooks disable <id>" or "webhooks enable-disabled".'
+      'it is "webhooks [list] [options]", "webhooks enable <id>", "webhooks disable <id>" or "webhooks enable-disabled".'
     throw new StartError('usage', usage)
   }
   await withStore(io, async (store, account) => await action.run(store, account.id, id ?? '', io))

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { EventType } from '#contracts/events/catalogue.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
+import type { WebhookScope } from '#contracts/webhook/consistency.ts'
 import type {
   CreatedWebhook,
   Webhook,
@@ -192,7 +193,15 @@ export async function getWebhook(
 export interface WebhookFilter {
   readonly serviceUuid?: string | undefined
   readonly trigger?: EventType | undefined
+  readonly scope?: WebhookScope | undefined
+  /** `failing`: enabled, with a breaker that is not closed. */
+  readonly state?: 'enabled' | 'failing' | 'disabled' | undefined
+  /** A part of the name. */
+  readonly name?: string | undefined
 }
+
+/** For `like … escape '\\'`. */
+const likeText = (text: string) => text.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)
 
 export async function listWebhooks(
   store: Store,
@@ -204,13 +213,19 @@ export async function listWebhooks(
     .where('webhook.seq', '<', belowOf('webhooks', page.cursor))
     .orderBy('webhook.seq', 'desc')
     .limit(page.limit + 1)
-  if (filter.serviceUuid !== undefined) {
-    query = query.where('webhook.service_uuid', '=', filter.serviceUuid)
-  }
-  if (filter.trigger !== undefined) {
-    // The list is JSON text of quoted names, so the quotes make the name exact; _ is a wildcard unless escaped.
-    const quoted = `%"${filter.trigger.replaceAll('_', '\\_')}"%`
+  const { serviceUuid, trigger, scope, state, name } = filter
+  if (serviceUuid !== undefined) query = query.where('webhook.service_uuid', '=', serviceUuid)
+  if (scope !== undefined) query = query.where('webhook.scope', '=', scope)
+  if (state !== undefined) query = query.where('webhook.enabled', '=', state === 'disabled' ? 0 : 1)
+  if (state === 'failing') query = query.where('lane.breaker', '!=', 'closed')
+  if (trigger !== undefined) {
+    // The list is JSON text of quoted names, so the quotes make the name exact.
+    const quoted = `%"${likeText(trigger)}"%`
     query = query.where(sql<boolean>`webhook.triggers like ${quoted} escape '\\'`)
+  }
+  if (name !== undefined) {
+    const part = `%${likeText(name.toLowerCase())}%`
+    query = query.where(sql<boolean>`lower(webhook.name) like ${part} escape '\\'`)
   }
   return pageOfRows('webhooks', page, await query.execute(), (row) => webhookOf(store.secrets, row))
 }

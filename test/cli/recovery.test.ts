@@ -60,11 +60,16 @@ test('an outage is put right from the command line', async () => {
     const { code, stdout, stderr } = await runCommand(args, { OFFHOOK_DATA: data.path })
     return { code, says: stdout + stderr }
   }
-  expect(await run('webhooks', 'list')).toEqual({
+  const lines = (await run('webhooks')).says.split('\n')
+  expect(lines[0]).toMatch(/^ID {20,}STATE {12}NAME {2}TYPE {4}OF {11}TRIGGERS$/)
+  expect(lines[1]).toMatch(
+    new RegExp(`^${id}  disabled \\(gone\\)  CRM {3}custom  the account  call\\.`),
+  )
+  const json = await run('webhooks', 'list', '--state', 'disabled', '--json')
+  expect(JSON.parse(json.says)).toMatchObject({ id, disabled_reason: 'gone' })
+  expect(await run('webhooks', '--state', 'enabled')).toEqual({
     code: 0,
-    says: expect.stringMatching(
-      new RegExp(`^${id}  disabled \\(gone\\)  CRM  custom  account  call\\.`),
-    ),
+    says: 'There is no such webhook.\n',
   })
   expect(await run('webhooks', 'enable-disabled')).toEqual({
     code: 0,
@@ -112,8 +117,10 @@ test.each([
   [['replay', '--since', '2h'], 'it is "replay <webhook id> --since <time>"'],
   [['cancel'], 'it is "cancel <delivery id>..."'],
   [['cancel', 'dlv_0000000001', '--webhook', 'wh_0'], 'it is "cancel <delivery id>..."'],
-  [['webhooks'], 'it is "webhooks list"'],
-  [['webhooks', 'enable'], 'it is "webhooks list"'],
+  [['webhooks', 'enable'], 'it is "webhooks [list]'],
+  [['webhooks', 'enable', 'wh_0', '--json'], 'it is "webhooks [list]'],
+  [['webhooks', '--state', 'sad'], '--state: '],
+  [['webhooks', '--service', 'pbx1'], '--service: '],
 ])('%j is refused with 2', async (args, says) => {
   await using data = await temporaryFolder()
   const { code, stdout, stderr } = await runCommand(args, { OFFHOOK_DATA: data.path })

@@ -34,6 +34,8 @@ import {
 import {
   accept,
   callEvent,
+  claim,
+  failUntil,
   makeTenant,
   makeWebhook,
   type Tenant,
@@ -193,6 +195,33 @@ export function runNounConformance(open: OpenTestStore): void {
       expect(await idsOf({ trigger: 'webhook_component_event' })).toEqual([two.id])
       expect(await idsOf({ trigger: 'call.ended', serviceUuid })).toEqual([one.id])
       expect(await idsOf({ trigger: 'voicemail.left' })).toEqual([])
+    })
+
+    test('webhooks are found by scope, state and a part of the name', async () => {
+      const { account, serviceUuid } = tenant
+      const one = await makeWebhook(store, tenant, { name: 'CRM 50%_off \\ north' })
+      const two = await makeWebhook(store, tenant, { name: 'Billing', service_uuid: serviceUuid })
+      const idsOf = async (filter: Parameters<typeof listWebhooks>[2]) =>
+        (await listWebhooks(store, account.id, filter, { limit: 10 })).items.map((w) => w.id)
+      expect(await idsOf({ scope: 'account' })).toEqual([one.id])
+      expect(await idsOf({ scope: 'service' })).toEqual([two.id])
+      expect(await idsOf({ scope: 'global' })).toEqual([])
+      for (const name of ['crm', '50%', '%_o', '\\', 'NORTH']) {
+        expect(await idsOf({ name })).toEqual([one.id])
+      }
+      expect(await idsOf({ name: '_' })).toEqual([one.id])
+      await setWebhookEnabled(store, account.id, one.id, false, 1)
+      expect(await idsOf({ state: 'disabled' })).toEqual([one.id])
+      expect(await idsOf({ state: 'enabled' })).toEqual([two.id])
+      expect(await idsOf({ state: 'failing' })).toEqual([])
+      const calls = Array.from({ length: 40 }, (_, i) => callEvent(tenant, `call ${i}`))
+      await accept(store, tenant, calls, 1_000)
+      for (let now = 2_000; now < 42_000; now += 1_000) {
+        for (const lease of (await claim(store, now)).leases) {
+          await failUntil(store, lease, now + 3_600_000, now)
+        }
+      }
+      expect(await idsOf({ state: 'failing', name: 'billing' })).toEqual([two.id])
     })
 
     test('nobody sees or changes what belongs to another account', async () => {

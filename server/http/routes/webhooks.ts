@@ -20,8 +20,9 @@ export function serveWebhooks(serving: Serving, deps: RouteDeps): void {
     return await createWebhook(store, caller.id, body, now(), remember)
   })
   serve(serving, api.listWebhooks, async ({ caller, query }) => {
-    const { service_uuid, trigger, ...page } = query
-    return await listWebhooks(store, caller.id, { serviceUuid: service_uuid, trigger }, page)
+    const { service_uuid: serviceUuid, trigger, scope, state, name, ...page } = query
+    const filter = { serviceUuid, trigger, scope, state, name }
+    return await listWebhooks(store, caller.id, filter, page)
   })
   serve(serving, api.getWebhook, async ({ caller, params }) =>
     found(await getWebhook(store, caller.id, params.id)),
