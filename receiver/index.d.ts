@@ -15,11 +15,12 @@ export type VerificationCode =
 
 /** Why a request is not one of Offhook's, or not a fresh one: answer it with 401. */
 export class VerificationError extends Error {
+  constructor(code: VerificationCode, message: string)
   readonly code: VerificationCode
 }
 
 export interface VerifyOptions {
-  /** How far the clocks may be apart, and how old a request may be; 300 s unless told. */
+  /** How far the clocks may be apart, and how old a request may be; 300 s unless told, Infinity for any. */
   readonly toleranceSeconds?: number
   /** Epoch milliseconds; the clock's unless told. */
   readonly now?: number
@@ -42,14 +43,32 @@ export function verify<T = OffhookEvent>(
   options?: VerifyOptions,
 ): Promise<T>
 
-/** Remembers which events were worked on. A table with the id as its key makes one that survives a restart. */
+export interface Signed {
+  /** `webhook-id`: that of the event, the same whenever it comes again, whatever the payload. Signed, too. */
+  readonly id: string
+  /** When this request was made, in whole seconds. */
+  readonly sentAt: Date
+}
+
+/**
+ * The same without parsing: for bodies that are no JSON (a form, a template), and for payloads without the event's id.
+ * A signature covers the body only: not method, address or query.
+ */
+export function verifySignature(
+  body: string | Uint8Array | ArrayBuffer,
+  headers: RequestHeaders,
+  secret: string | readonly string[],
+  options?: VerifyOptions,
+): Promise<Signed>
+
+/** Remembers which events were worked on. One that outlives the process keeps what is `done`, and that only. */
 export interface OnceStore {
   /**
    * True: the work is the caller's to do. False: it is done. While it is under way elsewhere: wait, or throw, so that the
    * receiver answers 503 and the event comes again.
    */
   begin(id: string): Promise<boolean>
-  /** In the transaction of the work, where there is one: then both are done or neither. */
+  /** After the work: who is killed between the two does the work again. */
   done(id: string): Promise<void>
   /** The work failed and may be done again. */
   failed(id: string): Promise<void>
@@ -59,7 +78,7 @@ export type OnceResult<T> = { readonly first: true; readonly result: T } | { rea
 
 /**
  * Does the work of an event once, however often the event comes: a request whose answer was lost is sent again with the
- * same `webhook-id`. Rejects as the work does; it may be done again then.
+ * same `webhook-id`. Rejects as the work does; it may be done again then. TypeError where there is no id.
  */
 export function once<T>(
   store: OnceStore,

@@ -16,9 +16,16 @@ const defaultToleranceSeconds = 5 * 60
 const encoder = new TextEncoder()
 
 /** See index.d.ts. */
-export async function verify(body, headers, secret, options = {}) {
+export async function verify(body, headers, secret, options) {
+  await verifySignature(body, headers, secret, options)
+  return parse(bytesOf(body))
+}
+
+/** See index.d.ts. */
+export async function verifySignature(body, headers, secret, options = {}) {
   const { toleranceSeconds = defaultToleranceSeconds, now = Date.now() } = options
   const bytes = bytesOf(body)
+  const keys = await Promise.all(secretsOf(secret).map(keyOf))
   const id = headerOf(headers, 'webhook-id')
   const timestamp = headerOf(headers, 'webhook-timestamp')
   const signatures = headerOf(headers, 'webhook-signature')
@@ -29,11 +36,11 @@ export async function verify(body, headers, secret, options = {}) {
   signed.set(prefix)
   signed.set(bytes, prefix.length)
   const given = signatures.split(' ').flatMap(hmacOf)
-  for (const one of [secret].flat()) {
-    const key = await keyOf(one)
-    for (const signature of given) {
-      // Compares in constant time.
-      if (await crypto.subtle.verify('HMAC', key, signature, signed)) return parse(bytes)
+  for (const key of keys) {
+    // Once for each secret, not for each signature: a stranger chooses how many of those there are.
+    const expected = new Uint8Array(await crypto.subtle.sign('HMAC', key, signed))
+    if (given.some((signature) => isSame(signature, expected))) {
+      return { id, sentAt: new Date(Number(timestamp) * 1000) }
     }
   }
   throw new VerificationError(
@@ -51,9 +58,17 @@ function bytesOf(body) {
   )
 }
 
-/** `headers`: a Headers object, or names in lower case with values, as Node has them. */
+/** `headers`: a Headers object, or an object of names and values, as Node and others have them. */
 function headerOf(headers, name) {
-  const value = typeof headers.get === 'function' ? headers.get(name) : headers[name]
+  if (typeof headers !== 'object' || headers === null) {
+    throw new TypeError('The headers must be a Headers object, or an object of names and values.')
+  }
+  const value =
+    typeof headers.get === 'function'
+      ? headers.get(name)
+      : // Node has the names in lower case; Lambda, for one, as they came.
+        (headers[name] ??
+        Object.entries(headers).find(([other]) => other.toLowerCase() === name)?.[1])
   const text = Array.isArray(value) ? value.join(' ') : value
   if (typeof text !== 'string' || text === '') {
     throw new VerificationError('missing_header', `The header ${name} is missing.`)
@@ -62,6 +77,11 @@ function headerOf(headers, name) {
 }
 
 function checkTime(timestamp, toleranceSeconds, now) {
+  // NaN, from a setting that is not there, would let every request through, however old.
+  if (typeof toleranceSeconds !== 'number' || !(toleranceSeconds >= 0)) {
+    throw new TypeError('toleranceSeconds must be a number of seconds, 0 or more.')
+  }
+  if (!Number.isFinite(now)) throw new TypeError('now must be a number of milliseconds since 1970.')
   if (!/^\d{1,12}$/.test(timestamp)) {
     throw new VerificationError('bad_timestamp', 'webhook-timestamp must be seconds since 1970.')
   }
@@ -84,6 +104,16 @@ function hmacOf(entry) {
   return bytes === null ? [] : [bytes]
 }
 
+/** In constant time, so that nobody learns from it how much of a guess was right. */
+function isSame(given, expected) {
+  if (given.length !== expected.length) return false
+  let difference = 0
+  for (let index = 0; index < expected.length; index += 1) {
+    difference |= given[index] ^ expected[index]
+  }
+  return difference === 0
+}
+
 /** Null: the text is none. */
 function fromBase64(text) {
   try {
@@ -93,13 +123,24 @@ function fromBase64(text) {
   }
 }
 
+function secretsOf(secret) {
+  const secrets = [secret].flat()
+  if (secrets.length === 0) throw new TypeError('There must be a secret.')
+  return secrets
+}
+
 async function keyOf(secret) {
-  const text = typeof secret === 'string' && secret.startsWith('whsec_') ? secret.slice(6) : null
-  const bytes = text === null ? null : fromBase64(text)
+  const text = typeof secret === 'string' && secret.startsWith('whsec_') ? secret.slice(6) : ''
+  const bytes = fromBase64(text)
   // The message must not show it.
-  if (bytes === null) throw new TypeError('A secret must be whsec_ followed by base64.')
+  if (bytes === null || bytes.length === 0) {
+    throw new TypeError('A secret must be whsec_ followed by base64.')
+  }
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new TypeError('There is no WebCrypto here; a page has it over https and on localhost.')
+  }
   return await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, [
-    'verify',
+    'sign',
   ])
 }
 
@@ -115,12 +156,17 @@ function parse(bytes) {
 
 /** See index.d.ts. */
 export async function once(store, id, work) {
+  // All events without one would be the same event, and all but the first be lost.
+  if (typeof id !== 'string' || id === '') {
+    throw new TypeError('The id must be that of the event, or the header webhook-id.')
+  }
   if (!(await store.begin(id))) return { first: false }
   let result
   try {
     result = await work()
   } catch (error) {
-    await store.failed(id)
+    // That of the work is the one to tell.
+    await store.failed(id).catch(() => {})
     throw error
   }
   await store.done(id)

@@ -1,6 +1,7 @@
 /** The receiver library against what the server signs, and what the official libraries sign. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once as onceEvent } from 'node:events'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,12 +10,21 @@ import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import { eventTypes } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
-import { type EventOf, memoryStore, once, VerificationError, verify } from '#receiver/index.js'
+import {
+  type EventOf,
+  memoryStore,
+  once,
+  VerificationError,
+  verify,
+  verifySignature,
+} from '#receiver/index.js'
 import { projectFolder } from '#server/config.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { newSecret, signatureHeaders } from '#server/domain/sign.ts'
 import { oneWebhook, signingSecret } from '#test/pipeline/one-webhook.ts'
+import { freeTcpPort } from '#test/support/free-port.ts'
 import { listening, portOf } from '#test/support/sending.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 
 const at = Date.parse('2026-11-22T20:15:00.000Z')
 const secret = newSecret(Buffer.from('0123456789abcdef01234567'))
@@ -94,6 +104,54 @@ describe('verify', () => {
     const wrong = await codeOf(verify(body, headersBy(secret), 's3cret', { now: at }))
     expect(wrong).toBeInstanceOf(TypeError)
     expect(String(wrong)).not.toContain('s3cret')
+    for (const none of ['', 'whsec_', 'whsec_%', [], [secret, '']]) {
+      expect(await codeOf(verify(body, headersBy(secret), none, { now: at }))).toBeInstanceOf(
+        TypeError,
+      )
+    }
+    // @ts-expect-error: JavaScript passes it all the same.
+    expect(await codeOf(verify(body, undefined, secret))).toBeInstanceOf(TypeError)
+  })
+
+  test('a limit that is no number lets nothing through', async () => {
+    for (const options of [
+      { toleranceSeconds: Number.NaN },
+      { toleranceSeconds: -1 },
+      { now: Number.NaN },
+    ]) {
+      const verifying = verify(body, headersBy(secret), secret, { now: at, ...options })
+      expect(await codeOf(verifying)).toBeInstanceOf(TypeError)
+    }
+    const old = { now: at + 86_400_000, toleranceSeconds: Number.POSITIVE_INFINITY }
+    expect(await verify(body, headersBy(secret), secret, old)).toEqual(sample)
+  })
+
+  test('takes the names of headers as they came', async () => {
+    const asTheyCame = Object.fromEntries(
+      Object.entries(headersBy(secret)).map(([name, value]) => [name.toUpperCase(), value]),
+    )
+    expect(await verify(body, asTheyCame, secret, { now: at })).toEqual(sample)
+  })
+
+  test('a thousand signatures of a stranger cost as much as one', async () => {
+    const large = Buffer.alloc(1_000_000, 97)
+    const timed = async (count: number) => {
+      const signatures = Array.from({ length: count }, () => `v1,${'A'.repeat(43)}=`).join(' ')
+      const headers = { ...headersBy(secret), 'webhook-signature': signatures }
+      const started = performance.now()
+      expect(await codeOf(verify(large, headers, secret, { now: at }))).toBe('no_match')
+      return performance.now() - started
+    }
+    await timed(1)
+    // A HMAC of that body takes half a millisecond and more: one for each would be half a second.
+    expect(await timed(1_000)).toBeLessThan((await timed(1)) + 100)
+  })
+
+  test('verifySignature: a body that is no JSON', async () => {
+    const headers = { ...signatureHeaders({ id: 'evt_1', at, body: 'a=1' }, [secret]) }
+    const signed = await verifySignature('a=1', headers, secret, { now: at })
+    expect(signed).toEqual({ id: 'evt_1', sentAt: new Date(at) })
+    expect(await codeOf(verifySignature('a=2', headers, secret, { now: at }))).toBe('no_match')
   })
 
   test('its types follow the type of the event', async () => {
@@ -132,6 +190,26 @@ describe('once', () => {
       { first: true, result: 'done' },
       { first: false },
     ])
+  })
+
+  test('an event without an id is no event that was seen', async () => {
+    const store = memoryStore()
+    const mapped: { id?: string } = {}
+    for (const id of [mapped.id, '']) {
+      // @ts-expect-error: JavaScript passes it all the same.
+      await expect(once(store, id, () => null)).rejects.toThrow(TypeError)
+    }
+  })
+
+  test('the error of the work is told, also where the store fails too', async () => {
+    const away = async () => {
+      throw new Error('the database is away')
+    }
+    const store = { begin: async () => true, done: away, failed: away }
+    const work = () => {
+      throw new Error('the work')
+    }
+    await expect(once(store, 'evt_1', work)).rejects.toThrow('the work')
   })
 
   test('what is remembered is bounded, by number and by time', async () => {
@@ -178,22 +256,56 @@ async function otherNodes(): Promise<readonly string[]> {
   ]
 }
 
-test('runs in the Node of the machine, from 20 on', async ({ skip }) => {
+/** A folder where the package is installed as npm packs it, with the README's first example as `receive.js`. */
+async function readmeProject() {
+  const folder = await mkdtemp(join(tmpdir(), 'offhook-readme-'))
+  const installed = join(folder, 'node_modules/offhook-receiver')
+  await mkdir(installed, { recursive: true })
+  const run = promisify(execFile)
+  await run('npm', ['pack', '--pack-destination', folder], { cwd: join(projectFolder, 'receiver') })
+  const packed = join(folder, 'offhook-receiver-0.1.0.tgz')
+  await run('tar', ['-xzf', packed, '-C', installed, '--strip-components=1'])
+  const page = await readFile(join(installed, 'README.md'), 'utf8')
+  const example = /```js\n(.*?)```/s.exec(page)?.[1] ?? ''
+  await writeFile(join(folder, 'receive.mjs'), example)
+  return { folder, files: await readdir(installed) }
+}
+
+test('the package, and its README’s example in the Node of the machine, from 20 on', async ({
+  skip,
+}) => {
   const [node] = await otherNodes()
   if (node === undefined) return skip('there is no other Node')
-  const script = `
-    import { verify } from ${JSON.stringify(new URL('../../receiver/index.js', import.meta.url))}
-    const event = await verify(process.argv[1], JSON.parse(process.argv[2]), process.argv[3], { now: ${at} })
-    console.log(event.id)`
-  const { stdout } = await promisify(execFile)(node, [
-    '--input-type=module',
-    '-e',
-    script,
-    body,
-    JSON.stringify(headersBy(secret)),
-    secret,
-  ])
-  expect(stdout.trim()).toBe(sample.id)
+  const { folder, files } = await readmeProject()
+  const port = await freeTcpPort()
+  const child = spawn(node, ['receive.mjs'], {
+    cwd: folder,
+    env: { SECRET: secret, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = onceEvent(child, 'exit')
+  let output = ''
+  child.stdout.on('data', (text) => {
+    output += text
+  })
+  try {
+    expect(files).toEqual(
+      expect.arrayContaining(['LICENSE', 'README.md', 'events.d.ts', 'index.d.ts']),
+    )
+    const url = `http://127.0.0.1:${port}/`
+    const post = async (headers: Record<string, string>) =>
+      (await fetch(url, { method: 'POST', body, headers })).status
+    await waitUntil(() => post({}).catch(() => null), { what: 'the receiver listens' })
+    const fresh = { ...signatureHeaders({ id: sample.id, at: Date.now(), body }, [secret]) }
+    expect(await post(fresh)).toBe(204)
+    expect(await post(fresh)).toBe(204)
+    expect(await post(headersBy(secret))).toBe(401)
+    expect(output).toBe(`${sample.type}\n`)
+  } finally {
+    child.kill()
+    await exited
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('runs in Deno, as the README shows', async () => {
