@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { redacted, redactHeaders, redactUrl } from '#server/domain/redact.ts'
+import { redactCutText, redacted, redactHeaders, redactUrl } from '#server/domain/redact.ts'
 
 test('credentials in headers are replaced, the rest stays', () => {
   expect(
@@ -44,6 +44,15 @@ test.each([
   ['', '***'],
 ])('%s is logged as %s', (url, logged) => {
   expect(redactUrl(url)).toBe(logged)
+})
+
+test('a text that is cut in the middle of a secret does not show its beginning', () => {
+  const secrets = ['s3cret-value', 'other-secret']
+  expect(redactCutText('it was s3cret-value and s3cret-va', secrets)).toBe('it was *** and ***')
+  expect(redactCutText('it was other-', secrets)).toBe('it was ***')
+  expect(redactCutText('it was s3cr', secrets)).toBe('it was s3cr')
+  expect(redactCutText('nothing', secrets)).toBe('nothing')
+  expect(redactCutText('nothing', [])).toBe('nothing')
 })
 
 test('any header names and any URL can be redacted', () => {

@@ -45,6 +45,21 @@ export function redactText(text: string, secrets: readonly string[]): string {
     .reduce((rest, secret) => rest.replaceAll(secret, redacted), text)
 }
 
+/** The same for a text that was cut off, perhaps in the middle of a secret. */
+export function redactCutText(text: string, secrets: readonly string[]): string {
+  const whole = redactText(text, secrets)
+  const cut = Math.max(0, ...secrets.map((secret) => lengthOfCut(whole, secret)))
+  return cut === 0 ? whole : `${whole.slice(0, -cut)}${redacted}`
+}
+
+/** How much of the beginning of the secret the text ends with; too little to tell counts as none. */
+function lengthOfCut(text: string, secret: string): number {
+  for (let length = secret.length - 1; length >= shortestFound; length -= 1) {
+    if (text.endsWith(secret.slice(0, length))) return length
+  }
+  return 0
+}
+
 /** What is secret in these headers: values, what stands behind a word like Bearer, the password of Basic. The longest first. */
 export function secretsIn(
   headers: Readonly<Record<string, string>>,

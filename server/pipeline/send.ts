@@ -4,7 +4,7 @@ import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import { type AttemptOutcome, outcomeWithoutRequest } from '#server/domain/attempt-outcome.ts'
 import type { OAuth2 } from '#server/domain/oauth2.ts'
-import { redactHeaders, redactText, secretsIn } from '#server/domain/redact.ts'
+import { redactCutText, redactHeaders, redactText, secretsIn } from '#server/domain/redact.ts'
 import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
@@ -238,7 +238,8 @@ function sentNothing(
 
 /** A receiver may set cookies; what they hold is nobody's business who reads the log. */
 function withoutSecrets(outcome: AttemptOutcome, secrets: readonly string[] = []): AttemptOutcome {
-  const { responseHeaders, responseBody } = outcome
+  const { responseHeaders, responseBody, responseTruncated } = outcome
+  const redactBody = responseTruncated ? redactCutText : redactText
   if (secrets.length > 0 && responseHeaders !== null) {
     const headers = Object.entries(redactHeaders(responseHeaders))
     return {
@@ -246,7 +247,7 @@ function withoutSecrets(outcome: AttemptOutcome, secrets: readonly string[] = []
       responseHeaders: Object.fromEntries(
         headers.map(([name, value]) => [name, redactText(value, secrets)]),
       ),
-      responseBody: responseBody === null ? null : redactText(responseBody, secrets),
+      responseBody: responseBody === null ? null : redactBody(responseBody, secrets),
       errorDetail: outcome.errorDetail === null ? null : redactText(outcome.errorDetail, secrets),
     }
   }
