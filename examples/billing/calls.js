@@ -23,9 +23,9 @@ export function openCalls(path) {
     insert into call values (
       :event_id, :call_uuid, :direction, :source, :destination, :extension,
       :started_at, :cause, :duration, :bill_duration
-    ) on conflict (event_id) do nothing`)
+    ) on conflict do nothing`)
   return {
-    /** False: the event had come before. */
+    /** False: the call is in the table, for the event had come before. */
     add({ id, call, user }) {
       const { changes } = insert.run({
         event_id: id,

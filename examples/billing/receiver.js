@@ -1,18 +1,19 @@
 /** A billing feed: every call that ended, once, in a table. */
 import { createServer } from 'node:http'
-// In a project of its own: npm install offhook-receiver, and import { verify } from 'offhook-receiver'.
+// In a project of its own: install offhook-receiver, and import { verify } from 'offhook-receiver'.
 import { VerificationError, verify } from '../../receiver/index.js'
 import { openCalls } from './calls.js'
 
 const { SECRET, PORT = '9200', DATABASE = 'calls.db' } = process.env
-if (SECRET === undefined) throw new Error('SECRET must be the signing secret of the webhook.')
+if (!SECRET?.startsWith('whsec_')) stop('SECRET must be the signing secret of the webhook, whsec_…')
 
 const calls = openCalls(DATABASE)
 
 async function receive(request, response) {
   const body = Buffer.concat(await Array.fromAsync(request))
   const event = await verify(body, request.headers, SECRET)
-  if (event.type === 'call.ended') {
+  // A test event is signed as any other, and nobody has called.
+  if (request.headers['webhook-test'] === undefined && event.type === 'call.ended') {
     const isNew = calls.add(event)
     console.log(`${isNew ? 'billed' : 'had it'} ${event.call.uuid} ${event.call.bill_duration} s`)
   }
@@ -27,6 +28,12 @@ const server = createServer((request, response) => {
     response.writeHead(status).end()
   })
 })
+server.on('error', (error) => stop(error.message))
 server.listen(Number(PORT), '127.0.0.1', () => console.log(`billing listens on ${PORT}`))
 
 process.once('SIGTERM', () => server.close(() => calls.close()))
+
+function stop(why) {
+  console.error(why)
+  process.exit(1)
+}

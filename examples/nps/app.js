@@ -3,13 +3,13 @@ import { mkdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-// In a project of its own: npm install offhook-receiver, and import { verify } from 'offhook-receiver'.
+// In a project of its own: install offhook-receiver, and import { verify } from 'offhook-receiver'.
 import { VerificationError, verify } from '../../receiver/index.js'
 import { openScores } from './scores.js'
 
 const { SECRET, API, API_KEY, IVR = 'nps', PORT = '9300', FOLDER = '.' } = process.env
-if (!SECRET || !API || !API_KEY) {
-  throw new Error('SECRET (of the webhook), API (http://127.0.0.1:8420) and API_KEY must be set.')
+if (!SECRET?.startsWith('whsec_') || !API || !API_KEY) {
+  stop('SECRET (of the webhook, whsec_…), API (http://127.0.0.1:8420) and API_KEY must be set.')
 }
 
 mkdirSync(FOLDER, { recursive: true })
@@ -47,13 +47,21 @@ async function ask(path) {
 const server = createServer(async (request, response) => {
   try {
     const body = Buffer.concat(await Array.fromAsync(request))
-    await take(await verify(body, request.headers, SECRET))
+    const event = await verify(body, request.headers, SECRET)
+    // A test event is signed as any other, and nobody has pressed anything.
+    if (request.headers['webhook-test'] === undefined) await take(event)
     response.writeHead(204).end()
   } catch (error) {
     console.error(error.message)
     response.writeHead(error instanceof VerificationError ? 401 : 500).end()
   }
 })
+server.on('error', (error) => stop(error.message))
 server.listen(Number(PORT), '127.0.0.1', () => console.log(`nps listens on ${PORT}`))
 
 process.once('SIGTERM', () => server.close(() => scores.close()))
+
+function stop(why) {
+  console.error(why)
+  process.exit(1)
+}

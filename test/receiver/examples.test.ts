@@ -1,8 +1,10 @@
 /** The receivers of `examples/receivers`, each as a process, with what a deliverer would send. */
 import { execFile, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -12,6 +14,7 @@ import { projectFolder } from '#server/config.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { newSecret, signatureHeaders } from '#server/domain/sign.ts'
 import { freeTcpPort } from '#test/support/free-port.ts'
+import { listening, portOf } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
 const secret = newSecret(Buffer.from('0123456789abcdef01234567'))
@@ -42,14 +45,14 @@ const isThere = async (program: string) =>
     () => false,
   )
 
-async function startExample({ name, program, args }: Example) {
+async function startExample({ name, program, args }: Example, withSecret: string = secret) {
   await using parts = new AsyncDisposableStack()
   const seen = await mkdtemp(join(tmpdir(), 'offhook-seen-'))
   parts.defer(async () => await rm(seen, { recursive: true }))
   const port = await freeTcpPort()
   const child = spawn(program, args(port), {
     cwd: join(folder, name),
-    env: { PATH: process.env.PATH ?? '', SECRET: secret, PORT: String(port), SEEN: seen },
+    env: { PATH: process.env.PATH ?? '', SECRET: withSecret, PORT: String(port), SEEN: seen },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
@@ -101,4 +104,72 @@ describe.each(examples)('$name', (example) => {
     await waitUntil(() => lines() > 0, { what: 'the event is told' })
     expect(lines()).toBe(1)
   }, 30_000)
+})
+
+const programs = [
+  ...examples.filter(({ name }) => name !== 'php'),
+  { name: '../billing', program: process.execPath, args: () => ['receiver.js'] },
+  { name: '../nps', program: process.execPath, args: () => ['app.js'] },
+]
+
+describe.each(programs)('$name, set up wrongly', ({ name, program, args }) => {
+  async function fails(env: Record<string, string>): Promise<string> {
+    const seen = await mkdtemp(join(tmpdir(), 'offhook-wrong-'))
+    const asked = { PATH: process.env.PATH ?? '', FOLDER: seen, DATABASE: join(seen, 'calls.db') }
+    try {
+      const { stdout } = await promisify(execFile)(program, args(0), {
+        cwd: join(folder, name),
+        env: { ...asked, API: 'http://127.0.0.1:9', API_KEY: 'ohk_x', ...env },
+        timeout: 10_000,
+      })
+      throw new Error(`it ended well: ${stdout}`)
+    } catch (error) {
+      const { code, stderr } = error as { readonly code: unknown; readonly stderr: string }
+      expect(code).toBe(1)
+      return stderr.trim()
+    } finally {
+      await rm(seen, { recursive: true })
+    }
+  }
+
+  // An empty key is a key: anybody could sign with it. The library refuses it, Python's standard library does not.
+  const secrets = [undefined, '', 's3cret', ...(name === 'python' ? ['whsec_'] : [])]
+  test.each(secrets)('a secret %j', async (wrong) => {
+    const why = await fails(wrong === undefined ? {} : { SECRET: wrong })
+    expect(why).toMatch(/^SECRET .*whsec_[^\n]*$/)
+  })
+
+  test('a port that is taken', async () => {
+    const taken = createServer()
+    await listening(taken)
+    try {
+      const why = await fails({ SECRET: secret, PORT: String(portOf(taken)) })
+      expect(why.split('\n')).toHaveLength(1)
+      expect(why).toMatch(/in use/)
+      expect(why).toContain(`127.0.0.1:${portOf(taken)}`)
+    } finally {
+      taken.close()
+    }
+  })
+})
+
+test('PHP without a secret, or with an empty one, takes nothing, and says why', async ({
+  skip,
+}) => {
+  const example = examples.find(({ name }) => name === 'php')
+  if (example === undefined || !(await isThere(php))) return skip('PHP is not on this machine')
+  const body = nativeBody(event)
+  const mac = createHmac('sha256', '').update(
+    `${event.id}.${Math.floor(Date.now() / 1000)}.${body}`,
+  )
+  const forged = {
+    'webhook-id': event.id,
+    'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
+    'webhook-signature': `v1,${mac.digest('base64')}`,
+  }
+  for (const wrong of ['', 'whsec_']) {
+    await using receiver = await startExample(example, wrong)
+    expect(await receiver.post(body, forged)).toBe(500)
+    expect(receiver.output()).toContain('SECRET must be')
+  }
 })

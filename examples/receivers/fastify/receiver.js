@@ -1,8 +1,10 @@
 import Fastify from 'fastify'
-// In a project of its own: npm install offhook-receiver, and import from 'offhook-receiver'.
+// In a project of its own: install offhook-receiver, and import from 'offhook-receiver'.
 import { memoryStore, once, VerificationError, verify } from '../../../receiver/index.js'
 
 const { SECRET, PORT = '9000' } = process.env
+if (!SECRET?.startsWith('whsec_')) stop('SECRET must be the signing secret of the webhook, whsec_…')
+
 const store = memoryStore()
 const app = Fastify({ bodyLimit: 1024 * 1024 })
 
@@ -16,9 +18,19 @@ app.post('/', async (request, reply) => {
   return reply.code(204).send()
 })
 
-app.setErrorHandler((error, _request, reply) =>
-  reply.code(error instanceof VerificationError ? 401 : 500).send(),
-)
+app.setErrorHandler((error, _request, reply) => {
+  console.error(error.message)
+  // Fastify's own refusals (a body that is too large) know their status.
+  const status = error instanceof VerificationError ? 401 : (error.statusCode ?? 500)
+  return reply.code(status).send()
+})
 
-await app.listen({ host: '127.0.0.1', port: Number(PORT) })
-console.log(`listens on ${PORT}`)
+app
+  .listen({ host: '127.0.0.1', port: Number(PORT) })
+  .then(() => console.log(`listens on ${PORT}`))
+  .catch((error) => stop(error.message))
+
+function stop(why) {
+  console.error(why)
+  process.exit(1)
+}

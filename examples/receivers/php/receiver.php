@@ -4,15 +4,25 @@ declare(strict_types=1);
 
 const TOLERANCE_SECONDS = 300;
 
+/** Never an empty one: anybody could sign with it. */
+function signing_key(): string
+{
+    $secret = (string) getenv('SECRET');
+    $key = str_starts_with($secret, 'whsec_') ? base64_decode(substr($secret, strlen('whsec_')), true) : false;
+    if ($key === false || $key === '') {
+        throw new RuntimeException('SECRET must be the signing secret of the webhook, whsec_…');
+    }
+    return $key;
+}
+
 /** Standard Webhooks: HMAC-SHA-256 of id.timestamp.body; during the rotation of a secret there are two. */
-function is_signed(string $body, string $secret): bool
+function is_signed(string $body, string $key): bool
 {
     $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
     $timestamp = $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '';
-    if (preg_match('/^\d{1,12}$/', $timestamp) !== 1 || abs(time() - (int) $timestamp) > TOLERANCE_SECONDS) {
+    if (preg_match('/^\d{1,12}$/D', $timestamp) !== 1 || abs(time() - (int) $timestamp) > TOLERANCE_SECONDS) {
         return false;
     }
-    $key = base64_decode(substr($secret, strlen('whsec_')), true);
     // Over the bytes as they came: parsed and written again they are others.
     $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
     foreach (explode(' ', $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? '') as $given) {
@@ -23,25 +33,38 @@ function is_signed(string $body, string $secret): bool
     return false;
 }
 
-/** True once for each id: a request whose answer was lost comes again, with the same one. */
-function is_first(string $id): bool
+/** Works once for each id: a request whose answer was lost comes again, with the same one. */
+function once(string $id, callable $work): void
 {
-    $folder = getenv('SEEN') ?: sys_get_temp_dir() . '/offhook-seen';
+    $folder = getenv('SEEN') ?: sys_get_temp_dir() . '/offhook-seen-' . getmyuid();
     if (!is_dir($folder)) {
-        mkdir($folder, 0700, true);
+        @mkdir($folder, 0700, true);
     }
-    // Made by one only, however many ask at the same time.
-    $file = @fopen("$folder/" . hash('sha256', $id), 'x');
-    return $file !== false && fclose($file);
+    // Whoever else has it waits. It says "done" only after the work: what failed, or was killed, is done again.
+    $file = fopen("$folder/" . hash('sha256', $id), 'c+');
+    if ($file === false || !flock($file, LOCK_EX)) {
+        throw new RuntimeException("$folder cannot be written.");
+    }
+    if (fread($file, 4) !== 'done') {
+        $work();
+        fwrite($file, 'done');
+    }
+    fclose($file);
 }
 
-$body = file_get_contents('php://input');
-if (!is_signed($body, (string) getenv('SECRET'))) {
-    http_response_code(401);
-    return;
+try {
+    $body = file_get_contents('php://input');
+    if (!is_signed($body, signing_key())) {
+        http_response_code(401);
+        return;
+    }
+    $event = json_decode($body, true, 64, JSON_THROW_ON_ERROR);
+    // The same id as in the event, and there whatever the payload.
+    $id = $_SERVER['HTTP_WEBHOOK_ID'];
+    once($id, fn () => file_put_contents('php://stdout', ($event['type'] ?? '') . " $id\n"));
+    http_response_code(204);
+} catch (Throwable $error) {
+    // The event comes again.
+    error_log($error->getMessage());
+    http_response_code(500);
 }
-$event = json_decode($body, true, 64, JSON_THROW_ON_ERROR);
-if (is_first($event['id'])) {
-    file_put_contents('php://stdout', "{$event['type']} {$event['id']}\n");
-}
-http_response_code(204);

@@ -5,11 +5,12 @@ import hashlib
 import hmac
 import json
 import os
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 
-SECRET = base64.b64decode(os.environ["SECRET"].removeprefix("whsec_"))
+SECRET = os.environ.get("SECRET", "")
 TOLERANCE_SECONDS = 300
 LARGEST_BODY = 1024 * 1024
 
@@ -18,35 +19,53 @@ seen: set[str] = set()
 lock = Lock()
 
 
+def signing_key() -> bytes:
+    """Never an empty one: anybody could sign with it."""
+    key = base64.b64decode(SECRET[6:]) if SECRET.startswith("whsec_") else b""
+    if not key:
+        sys.exit("SECRET must be the signing secret of the webhook, whsec_…")
+    return key
+
+
+KEY = signing_key()
+
+
 def is_signed(headers, body: bytes) -> bool:
     """Standard Webhooks: HMAC-SHA-256 of id.timestamp.body; during the rotation of a secret there are two."""
     event_id = headers.get("webhook-id", "")
     timestamp = headers.get("webhook-timestamp", "")
-    if not (timestamp.isascii() and timestamp.isdigit()):
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         return False
     if abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
         return False
     # Over the bytes as they came: parsed and written again they are others.
     signed = f"{event_id}.{timestamp}.".encode() + body
-    expected = "v1," + base64.b64encode(hmac.digest(SECRET, signed, hashlib.sha256)).decode()
+    expected = "v1," + base64.b64encode(hmac.digest(KEY, signed, hashlib.sha256)).decode()
     given = headers.get("webhook-signature", "").split(" ")
     return any(hmac.compare_digest(expected.encode(), one.encode()) for one in given)
 
 
 class Receiver(BaseHTTPRequestHandler):
+    # A peer that says nothing holds a thread for so many seconds.
+    timeout = 30
+
     def do_POST(self):
-        length = int(self.headers.get("content-length", 0))
+        given = self.headers.get("content-length", "")
+        if not (given.isascii() and given.isdigit()):
+            return self.answer(411)
+        length = int(given[:12])
         if length > LARGEST_BODY:
             return self.answer(413)
         body = self.rfile.read(length)
         if not is_signed(self.headers, body):
             return self.answer(401)
         event = json.loads(body)
-        # A request whose answer was lost comes again, with the same id.
+        # A request whose answer was lost comes again, with the same id: that of the event, whatever the payload.
+        event_id = self.headers["webhook-id"]
         with lock:
-            if event["id"] not in seen:
-                print(event["type"], event["id"], flush=True)
-                seen.add(event["id"])
+            if event_id not in seen:
+                print(event.get("type"), event_id, flush=True)
+                seen.add(event_id)
         self.answer(204)
 
     def answer(self, status: int):
@@ -59,5 +78,12 @@ class Receiver(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     port = int(os.environ.get("PORT", "9000"))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    except OSError as error:
+        sys.exit(f"127.0.0.1:{port}: {error.strerror}")
     print(f"listens on {port}", flush=True)
-    ThreadingHTTPServer(("127.0.0.1", port), Receiver).serve_forever()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
