@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
+import { TimeZone } from '#contracts/webhook/time-zone.ts'
 
 const hidden = `Replies show ${hiddenSecret}; sent back, the stored one stays.`
 const word = (most: number) =>
@@ -66,6 +67,10 @@ export const SalesforceConnector = z
       .record(z.string().regex(/^[0-9]{2,8}$/, 'must be an extension number'), recordId)
       .default({})
       .meta({ description: 'Extension number → id of the Salesforce user whose Task it becomes.' }),
+    time_zone: TimeZone.meta({
+      description:
+        'Where the day of the Task (ActivityDate) begins: that of the people who read it.',
+    }),
     subject: fieldText(200).nullable().default(null).meta({
       description: 'The Subject of the Task; null: as in "Inbound call from +61288881234".',
     }),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { FieldName } from '#contracts/events/field-names.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
+import { TimeZone } from '#contracts/webhook/time-zone.ts'
 
 const NativePayload = z
   .strictObject({ style: z.literal('native') })
@@ -34,15 +35,6 @@ export const MappedField = z
   .meta({ id: 'MappedField' })
 export type MappedField = z.infer<typeof MappedField>
 
-function knownZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
-    return true
-  } catch {
-    return false
-  }
-}
-
 const MappedPayload = z
   .strictObject({
     style: z.literal('mapped'),
@@ -72,11 +64,7 @@ const MappedPayload = z
       description:
         'Of all times: iso8601 (with milliseconds), unix (seconds), unix_ms, or a pattern of tokens such as yyyy-MM-dd HH:mm:ss.',
     }),
-    time_zone: z
-      .string()
-      .max(100)
-      .refine(knownZone, 'must be a time zone such as UTC or Australia/Sydney')
-      .default('UTC'),
+    time_zone: TimeZone,
   })
   .meta({ description: 'Chosen fields under request keys of your own.' })
 export type MappedPayload = z.infer<typeof MappedPayload>

@@ -92,6 +92,13 @@ test('a call becomes one Task of the Contact whose number it is', async () => {
   expect(JSON.stringify(attempt)).not.toContain(salesforceApp.client_secret)
 })
 
+test('the Task is of the day on which the call was for those who read it', async () => {
+  const morning = { ...ended.call, started_at: '2026-11-22T22:30:00.000Z' }
+  await using one = await connected({ time_zone: 'Australia/Sydney' })
+  await one.deliver({ ...ended, call: morning })
+  expect(taskOf(ended)).toMatchObject({ ActivityDate: '2026-11-23' })
+})
+
 test('sent twice it is the same Task, and one sign-in serves both', async () => {
   await using one = await connected()
   await one.deliver(ended)

@@ -1,4 +1,5 @@
 /** The Task of a call, as Salesforce's own call objects have it. */
+import { DateTime } from 'luxon'
 import type { EventOf } from '#contracts/events/catalogue.ts'
 import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
 import { type StoredEventObject, textOf, valueAt } from '#server/domain/render/event-values.ts'
@@ -63,7 +64,7 @@ function taskOf(
     Subject: subjectOf(event, settings).slice(0, 255),
     Status: 'Completed',
     TaskSubtype: 'Call',
-    ActivityDate: call.started_at.slice(0, 10),
+    ActivityDate: DateTime.fromISO(call.started_at, { zone: settings.time_zone }).toISODate(),
     CallType: callTypes[call.direction],
     CallDurationInSeconds: call.bill_duration,
     CallDisposition: call.hangup.cause,
