@@ -240,13 +240,16 @@ function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
   return demo.world
 }
 
-function webhookTools(store: Store, { sender, templates }: Sending) {
+function webhookTools({ dataFolder }: Config, store: Store, { sender, templates }: Sending) {
   return {
     version,
     templates,
     whyForbidden: sender.whyForbidden,
     tester: createTester({ store, sender, templates, version, now: Date.now }),
-    predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
+    predefined: readPredefinedWebhooks(
+      join(projectFolder, 'predefined'),
+      join(dataFolder, 'predefined'),
+    ),
   }
 }
 
@@ -305,7 +308,7 @@ export async function openApp(opening: Opening): Promise<App> {
     },
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
     ...testCallsOf(() => demo),
-    ...webhookTools(store, sending),
+    ...webhookTools(config, store, sending),
     openAudio: callAudio(store, products),
     links,
     open: () => open,
