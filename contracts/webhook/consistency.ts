@@ -1,5 +1,5 @@
 /** What of a webhook's settings does not go together, though each by itself is right. */
-import { type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
+import { type EventType, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import type { MappedPayload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 
@@ -54,6 +54,8 @@ function ofGlobal({ payload, authentication }: ConsistentSettings): Inconsistenc
   return wrong
 }
 
+const phoneCloudTypes = eventTypes.filter((type) => eventCatalogue[type].phoneCloudType !== null)
+
 /** Triggers for which the Phone Cloud format has no event. */
 function ofPhoneCloud({ payload, triggers }: ConsistentSettings): Inconsistency[] {
   if (payload.style !== 'phone-cloud') return []
@@ -62,7 +64,7 @@ function ofPhoneCloud({ payload, triggers }: ConsistentSettings): Inconsistency[
       ? [
           {
             path: ['triggers', i],
-            message: `must be an event of the Phone Cloud format, which ${type} is not`,
+            message: `must be an event of the Phone Cloud format, which ${type} is not: one of ${phoneCloudTypes.join(', ')}`,
           },
         ]
       : [],

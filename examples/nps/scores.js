@@ -34,6 +34,7 @@ export function openScores(path) {
     },
     has: (callUuid) => find.get(callUuid) !== undefined,
     addRecording: (callUuid, file) => void setRecording.run(file, callUuid),
+    all: () => database.prepare('select * from score order by at').all(),
     close: () => database.close(),
   }
 }

@@ -85,6 +85,7 @@ test('what is wrong is told by field; an unknown one is 404', async () => {
   expect(forbidden.body.errors).toMatchObject([{ field: 'url', code: 'address_forbidden' }])
   const unknown = await server.anna.request('POST', address('hubspot'), { body: {} })
   expect(unknown.status).toBe(404)
+  expect(unknown.body.detail).toContain('there are salesforce, tradersoft, voip_cloud')
 })
 
 test('the same key makes one webhook, and another name is another request', async () => {
