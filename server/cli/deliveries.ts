@@ -163,7 +163,7 @@ function deliveryLine(delivery: Delivery): string {
   const { held_because, given_up_because } = delivery
   const because = held_because ?? (given_up_because === 'waited_too_long' ? given_up_because : null)
   const why = because === null ? '' : ` (${because})`
-  return `${created_at}  ${id}  ${state.padEnd(9)}  ${attempts} tries, last ${last}  ${event_type}  ${delivery.event_id}  to ${delivery.webhook_id}${why}`
+  return `${created_at}  ${id}  ${state.padEnd(9)}  ${attempts} ${attempts === 1 ? 'try' : 'tries'}, last ${last}  ${event_type}  ${delivery.event_id}  to ${delivery.webhook_id}${why}`
 }
 
 function attemptLine(attempt: Attempt): string {

@@ -38,7 +38,7 @@ const run = async (...args: string[]) => await runCommand(args, { OFFHOOK_DATA: 
 test('deliveries are searched, as a table and as CSV', async () => {
   const table = await run('deliveries', '--state', 'exhausted', '--since', '1h')
   expect(table).toMatchObject({ code: 0, stderr: '' })
-  expect(table.stdout).toMatch(/^\S+Z {2}dlv_\S+ {2}exhausted {2}1 tries, last 500 .*\n$/)
+  expect(table.stdout).toMatch(/^\S+Z {2}dlv_\S+ {2}exhausted {2}1 try, last 500 .*\n$/)
   const csv = await run('deliveries', '--format', 'csv', '--status', '5xx')
   expect(parse(csv.stdout, { columns: true })).toMatchObject([
     { event_id: eventId, state: 'exhausted', last_status_code: '500' },
