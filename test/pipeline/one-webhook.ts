@@ -11,6 +11,7 @@ import type { Store } from '#server/store/store.ts'
 import { createWebhook } from '#server/store/webhooks.ts'
 import { acceptanceOf, makeTenant, type Tenant } from '#test/conformance/fixture.ts'
 import { openSqliteTestStore } from '#test/conformance/sqlite-test-store.ts'
+import type { OpenTestStore } from '#test/conformance/test-store.ts'
 import { type ReceivedRequest, type Receiver, startReceiver } from '#test/support/receiver.ts'
 import { loopbackPolicy, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -30,17 +31,21 @@ export interface OneWebhook extends AsyncDisposable {
   readonly lastAttempt: () => Promise<Attempt>
 }
 
-/**
- * `settings`: those of a draft, but its URL unless it goes elsewhere: `path` is appended to the receiver's. `now` is the
- * clock of all that happens to it, epoch milliseconds.
- */
+interface Surroundings {
+  /** Appended to the receiver's URL. */
+  readonly path?: string
+  /** The clock of all that happens to it, epoch milliseconds. */
+  readonly now?: () => number
+  readonly open?: OpenTestStore
+}
+
+/** `settings`: those of a draft, but its URL unless it goes elsewhere. */
 export async function oneWebhook(
   settings: object,
-  path = '',
-  now: () => number = Date.now,
+  { path = '', now = Date.now, open = openSqliteTestStore }: Surroundings = {},
 ): Promise<OneWebhook> {
   const parts = new AsyncDisposableStack()
-  const { store } = parts.use(await openSqliteTestStore())
+  const { store } = parts.use(await open())
   const tenant = await makeTenant(store)
   const receiver = parts.use(await startReceiver({ secret: signingSecret }))
   const draft = WebhookDraft.parse({

@@ -87,7 +87,7 @@ function comparable(
 }
 
 test('a preview is the request that is sent', { timeout: 60_000 }, async () => {
-  await using one = await oneWebhook({ triggers: [trigger] }, 'hook?key=1')
+  await using one = await oneWebhook({ triggers: [trigger] }, { path: 'hook?key=1' })
   const { store, tenant, webhook } = one
   let number = 0
   await fc.assert(

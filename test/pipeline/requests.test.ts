@@ -24,7 +24,7 @@ test('a mapped payload arrives signed, and the log keeps its bytes', async () =>
 })
 
 test('GET carries the values in the query, with the one of the URL, and no body', async () => {
-  await using one = await oneWebhook({ method: 'GET', payload: mapped }, '?key=1')
+  await using one = await oneWebhook({ method: 'GET', payload: mapped }, { path: '?key=1' })
   const request = await one.send(ended)
   expect(request).toMatchObject({
     method: 'GET',
