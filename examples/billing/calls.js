@@ -17,12 +17,13 @@ export function openCalls(path) {
       started_at text not null,
       cause text not null,
       duration integer not null,
-      bill_duration integer not null
+      bill_duration integer not null,
+      incomplete integer not null
     )`)
   const insert = database.prepare(`
     insert into call values (
       :event_id, :call_uuid, :direction, :source, :destination, :extension,
-      :started_at, :cause, :duration, :bill_duration
+      :started_at, :cause, :duration, :bill_duration, :incomplete
     ) on conflict do nothing`)
   return {
     /** False: the call is in the table, for the event had come before. */
@@ -38,13 +39,16 @@ export function openCalls(path) {
         cause: call.hangup.cause,
         duration: call.duration,
         bill_duration: call.bill_duration,
+        // The PBX died or lost the call: its end is the last time at which it was known to live.
+        incomplete: Number(call.incomplete),
       })
       return changes === 1
     },
     totals: () =>
       database
         .prepare(
-          `select direction, cause, count(*) as calls, sum(bill_duration) as seconds
+          `select direction, cause, count(*) as calls, sum(bill_duration) as seconds,
+            sum(incomplete) as incomplete
           from call group by direction, cause order by direction, cause`,
         )
         .all(),
