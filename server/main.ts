@@ -6,6 +6,7 @@
  */
 
 import { nearestName } from '#contracts/nearest-name.ts'
+import { version } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { commands, helpText } from '#server/cli/commands.ts'
 import { projectFolder, readConfig } from '#server/config.ts'
@@ -58,8 +59,27 @@ function explain(error: unknown): string {
   return `${error.stack ?? error.message}${cause}`
 }
 
+/** Says what went wrong; the exit code. */
+function failed(name: string, error: unknown, io: CommandIo): number {
+  const code = codeOf(error)
+  if (code.startsWith('ERR_PARSE_ARGS')) {
+    // Node goes on with how to pass what begins with a dash, which nobody meant.
+    const [what] = explain(error).split('. ')
+    io.warn(`offhook ${name}: ${what}; "offhook ${name} --help" says what it takes`)
+    return 2
+  }
+  io.warn(`offhook ${name}: ${explain(error)}`)
+  return code === 'usage' ? 2 : 1
+}
+
+/** `help webhooks` is `webhooks --help`. */
+function asked(args: readonly string[]): readonly string[] {
+  const [first, of = '-'] = args
+  return first === 'help' && of !== 'help' && !of.startsWith('-') ? [of, '--help'] : args
+}
+
 async function run(args: readonly string[]): Promise<number> {
-  const [name = '--help', ...rest] = args
+  const [name = '--help', ...rest] = asked(args)
   const io: CommandIo = {
     write: writer(),
     warn: (line) => void process.stderr.write(`${line}\n`),
@@ -69,6 +89,10 @@ async function run(args: readonly string[]): Promise<number> {
   }
   if (name === '--help' || name === '-h' || name === 'help') {
     await io.write(helpText())
+    return 0
+  }
+  if (name === '--version' || name === '-V') {
+    await io.write(`${version}\n`)
     return 0
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
@@ -88,9 +112,7 @@ async function run(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Whoever pressed Ctrl-C knows that it was interrupted.
     if (error === io.signal.reason) return interrupted
-    io.warn(`offhook ${name}: ${explain(error)}`)
-    const code = codeOf(error)
-    return code === 'usage' || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1
+    return failed(name, error, io)
   }
 }
 

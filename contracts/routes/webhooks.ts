@@ -31,7 +31,7 @@ export const webhooksRoutes = {
     method: 'GET',
     path: '/api/v1/webhooks',
     tag: 'Webhooks',
-    summary: 'List your webhooks.',
+    summary: 'List your webhooks, newest first, or those that you ask for.',
     query: z.strictObject({
       ...pageQuery,
       service_uuid: z.uuid().optional().meta({ description: 'Only those of this service.' }),
@@ -41,8 +41,8 @@ export const webhooksRoutes = {
         description:
           'Only those in this state. failing: enabled, and the circuit breaker is not closed; enabled has these too.',
       }),
-      name: z.string().min(1).max(200).optional().meta({
-        description: 'Only those whose name has this text in it, A to Z in either case.',
+      name: z.string().trim().min(1).max(200).optional().meta({
+        description: 'Only those whose name has this text in it, in upper or lower case.',
       }),
     }),
     answer: pageOf(Webhook),

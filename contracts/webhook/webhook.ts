@@ -32,6 +32,9 @@ export const WebhookScope = z.enum(['account', 'service', 'global', 'call_flow']
     'account: events of the account, and of all its services. service: events of one service. global: the global webhook of a PBX, in the Phone Cloud format, with a secret token. call_flow: a Webhook object of a call flow, which the PBX document makes.',
 })
 
+/** What people choose; Webhook objects are made by the PBX document. */
+const ChosenScope = z.enum(['account', 'service', 'global'])
+
 const settings = {
   name: z.string().trim().min(1).max(200).meta({ description: 'For your reference.' }),
   url: ReceiverUrl.meta({ description: 'Where requests go.' }),
@@ -113,7 +116,7 @@ const payloadOf = (scope: string | undefined): Payload =>
 export const WebhookDraft = z
   .strictObject({
     ...settings,
-    scope: z.enum(['account', 'service', 'global']).optional().meta({
+    scope: ChosenScope.optional().meta({
       description: 'account unless there is a service_uuid, then service.',
     }),
     service_uuid: settings.service_uuid.default(null),
@@ -161,7 +164,14 @@ export const WebhookDraft = z
 export type WebhookDraft = z.infer<typeof WebhookDraft>
 
 export const WebhookChange = z
-  .strictObject({ ...settings, secret: WebhookSecret })
+  .strictObject({
+    ...settings,
+    scope: ChosenScope.meta({
+      description:
+        'account, service or global. Absent: account and service follow service_uuid, global stays. To become global it needs a service_uuid, the payload phone-cloud and a pbx_token.',
+    }),
+    secret: WebhookSecret,
+  })
   .partial()
   .meta({ id: 'WebhookChange' })
 export type WebhookChange = z.infer<typeof WebhookChange>

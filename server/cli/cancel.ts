@@ -35,10 +35,7 @@ export async function runCancel(args: readonly string[], io: CommandIo): Promise
     }
     if (webhook === undefined) return
     if ((await getWebhook(store, account.id, webhook)) === null) {
-      throw new StartError(
-        'usage',
-        `There is no webhook ${webhook}; "offhook webhooks list" shows all.`,
-      )
+      throw new StartError('usage', `There is no webhook ${webhook}; "offhook webhooks" lists all.`)
     }
     const says = (count: number) => `${counted(count, 'delivery is', 'deliveries are')} cancelled`
     await walkToTheEnd(io, says, async (walk, limit) =>

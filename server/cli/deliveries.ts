@@ -6,6 +6,7 @@ import type { ExportName } from '#contracts/export.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { timeOf } from '#server/cli/period.ts'
+import { tableOf } from '#server/cli/table.ts'
 import { withStore } from '#server/cli/with-store.ts'
 import { exportChunks } from '#server/http/export.ts'
 import { fieldErrors } from '#server/http/field-errors.ts'
@@ -78,7 +79,13 @@ export async function runDeliveries(args: readonly string[], io: CommandIo): Pro
   await withStore(io, async (store, { id }) => {
     const filter = await deliveryFilterOf(store, id, query)
     const page = (wanted: PageRequest) => listDeliveries(store, id, filter, wanted)
-    await write(io, format, { name: 'deliveries', pageSize: 500, page, line: deliveryLine })
+    await write(io, format, {
+      name: 'deliveries',
+      pageSize: 500,
+      page,
+      headings: deliveryHeadings,
+      row: deliveryRow,
+    })
   })
 }
 
@@ -87,7 +94,13 @@ export async function runAttempts(args: readonly string[], io: CommandIo): Promi
   await withStore(io, async (store, { id }) => {
     const filter = await deliveryFilterOf(store, id, query)
     const page = (wanted: PageRequest) => searchAttempts(store, id, filter, wanted)
-    await write(io, format, { name: 'attempts', pageSize: 50, page, line: attemptLine })
+    await write(io, format, {
+      name: 'attempts',
+      pageSize: 50,
+      page,
+      headings: attemptHeadings,
+      row: attemptRow,
+    })
   })
 }
 
@@ -121,18 +134,20 @@ interface Listed<T> {
   readonly name: ExportName
   readonly pageSize: number
   readonly page: (page: PageRequest) => Promise<Page<T>>
-  readonly line: (item: T) => string
+  readonly headings: readonly string[]
+  readonly row: (item: T) => readonly string[]
 }
 
 async function write<T>(
   io: CommandIo,
   format: z.infer<typeof Format>,
-  { name, pageSize, page, line }: Listed<T>,
+  listed: Listed<T>,
 ): Promise<void> {
   if (format === 'table') {
-    await writeTable(io, page, line)
+    await writeTable(io, listed)
     return
   }
+  const { name, pageSize, page } = listed
   const first = await page({ limit: pageSize })
   for await (const chunk of exportChunks({ name, format, page, pageSize }, first)) {
     io.signal.throwIfAborted()
@@ -142,32 +157,41 @@ async function write<T>(
 
 async function writeTable<T>(
   io: CommandIo,
-  list: (page: PageRequest) => Promise<Page<T>>,
-  line: (item: T) => string,
+  { name, page: list, headings, row }: Listed<T>,
 ): Promise<void> {
-  let left = shown
+  const rows: (readonly string[])[] = []
   let cursor: string | undefined
   do {
     io.signal.throwIfAborted()
-    const page = await list({ limit: left, cursor })
-    for (const item of page.items) await io.write(`${line(item)}\n`)
-    left -= page.items.length
+    const page = await list({ limit: shown - rows.length, cursor })
+    rows.push(...page.items.map(row))
     cursor = page.next_cursor ?? undefined
-  } while (cursor !== undefined && left > 0)
-  if (cursor !== undefined) io.warn(`There are more; --format csv or ndjson gives all of them.`)
+  } while (cursor !== undefined && rows.length < shown)
+  await io.write(tableOf(headings, rows))
+  if (rows.length === 0) io.warn(`There are no ${name}, or none that you ask for.`)
+  if (cursor !== undefined) io.warn('There are more; --format csv or ndjson gives all of them.')
 }
 
-function deliveryLine(delivery: Delivery): string {
-  const { id, created_at, state, attempts, last_status_code, last_error, event_type } = delivery
-  const last = last_status_code ?? last_error ?? '-'
-  const { held_because, given_up_because } = delivery
-  const because = held_because ?? (given_up_because === 'waited_too_long' ? given_up_because : null)
-  const why = because === null ? '' : ` (${because})`
-  return `${created_at}  ${id}  ${state.padEnd(9)}  ${attempts} ${attempts === 1 ? 'try' : 'tries'}, last ${last}  ${event_type}  ${delivery.event_id}  to ${delivery.webhook_id}${why}`
+const deliveryHeadings = [
+  ...['MADE', 'ID', 'STATE', 'TRIES', 'LAST'],
+  ...['TYPE', 'EVENT', 'WEBHOOK', 'BECAUSE'],
+]
+
+function deliveryRow(delivery: Delivery): readonly string[] {
+  const { created_at, id, state, attempts, event_type, event_id, webhook_id } = delivery
+  const { last_status_code, last_error, held_because, given_up_because } = delivery
+  const last = `${last_status_code ?? last_error ?? '-'}`
+  const tooLong = given_up_because === 'waited_too_long' ? given_up_because : ''
+  const because = held_because ?? tooLong
+  return [created_at, id, state, `${attempts}`, last, event_type, event_id, webhook_id, because]
 }
 
-function attemptLine(attempt: Attempt): string {
-  const { started_at, delivery_id, number, duration_ms, status_code, error_detail } = attempt
-  const what = attempt.ok ? `${status_code}` : (error_detail ?? attempt.error)
-  return `${started_at}  ${delivery_id}  try ${number}  ${duration_ms} ms  ${what} ${attempt.decision}`
+const attemptHeadings = ['BEGAN', 'DELIVERY', 'TRY', 'TOOK', 'ANSWER', 'DECISION']
+
+function attemptRow(attempt: Attempt): readonly string[] {
+  const { started_at, delivery_id, number, duration_ms, status_code, error } = attempt
+  const { error_detail, decision } = attempt
+  const answer = `${status_code ?? error ?? '-'}`
+  const says = [error_detail, decision].filter((part) => part !== null).join(' ')
+  return [started_at, delivery_id, `${number}`, `${duration_ms} ms`, answer, says]
 }

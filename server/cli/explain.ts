@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { Verdict } from '#contracts/explain.ts'
 import type { CommandIo } from '#server/cli/command.ts'
+import { printable } from '#server/cli/table.ts'
 import { withStore } from '#server/cli/with-store.ts'
 import { StartError } from '#server/start-error.ts'
 import { explainEvent } from '#server/store/explain.ts'
@@ -43,5 +44,5 @@ async function readVerdicts(store: Store, accountId: string, id: string) {
 
 function textOf({ webhook_id, webhook_name, code, says, delivery }: Verdict): string {
   const which = delivery === null ? '' : `, ${delivery.id}`
-  return `\n${webhook_name} (${webhook_id}${which}): ${code}\n  ${says}`
+  return `\n${printable(webhook_name)} (${webhook_id}${which}): ${code}\n  ${printable(says)}`
 }

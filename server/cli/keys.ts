@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { CommandIo } from '#server/cli/command.ts'
+import { printable } from '#server/cli/table.ts'
 import { withStore } from '#server/cli/with-store.ts'
 import { StartError } from '#server/start-error.ts'
 import { createApiKey, deleteApiKey, listApiKeys } from '#server/store/api-keys.ts'
@@ -30,7 +31,7 @@ const actions: Readonly<Record<string, { readonly operand: string | null; readon
       operand: null,
       async run(store, accountId, _, io) {
         for (const { id, createdAt, name } of await listApiKeys(store, accountId)) {
-          await io.write(`${id}  ${new Date(createdAt).toISOString()}  ${name}\n`)
+          await io.write(`${id}  ${new Date(createdAt).toISOString()}  ${printable(name)}\n`)
         }
       },
     },

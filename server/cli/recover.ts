@@ -40,7 +40,7 @@ function webhookAndPeriod(name: string, args: readonly string[]) {
 async function webhookOf(store: Store, accountId: string, id: string) {
   const webhook = await getWebhook(store, accountId, id)
   if (webhook === null) {
-    throw new StartError('usage', `There is no webhook ${id}; "offhook webhooks list" shows all.`)
+    throw new StartError('usage', `There is no webhook ${id}; "offhook webhooks" lists all.`)
   }
   return webhook
 }

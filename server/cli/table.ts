@@ -1,11 +1,24 @@
-/** Lines with their columns under one another and under `header`; the last column is as long as it is. */
+/**
+ * Lines with their columns under one another and under `header`; the last column is as long as it is. Of no rows there is
+ * nothing to head.
+ */
 export function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows]
-  const widths = header.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)))
+  if (rows.length === 0) return ''
+  const all = [header, ...rows.map((row) => row.map(printable))]
+  const widths = header.map((_, i) => Math.max(...all.map((row) => lengthOf(row[i]))))
   return all
     .map((row) =>
-      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '),
+      row.map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - lengthOf(cell))).join('  '),
     )
     .map((line) => `${line.trimEnd()}\n`)
     .join('')
+}
+
+/** Names are what people gave them: shown in one line, and with nothing that a terminal obeys. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
+}
+
+function lengthOf(text = ''): number {
+  return [...text].length
 }

@@ -8,9 +8,10 @@ import { withStore } from '#server/cli/with-store.ts'
 import { fieldErrors } from '#server/http/field-errors.ts'
 import { StartError } from '#server/start-error.ts'
 import { enableDisabledStep } from '#server/store/enable-disabled.ts'
-import { getService } from '#server/store/services.ts'
+import { listServices } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
-import { listWebhooks, setWebhookEnabled, type WebhookFilter } from '#server/store/webhooks.ts'
+import { listWebhooks, type WebhookFilter } from '#server/store/webhook-list.ts'
+import { setWebhookEnabled } from '#server/store/webhooks.ts'
 
 export const webhooksHelp = `offhook webhooks [list] [options] | enable <id> | disable <id> | enable-disabled
 
@@ -21,7 +22,7 @@ export const webhooksHelp = `offhook webhooks [list] [options] | enable <id> | d
 
   --state <state>    list those that are enabled, failing or disabled
   --scope <scope>    list those of scope account, service, global or call_flow
-  --service <uuid>   list those of this service
+  --service <name>   list those of this PBX, by its system name or UUID
   --trigger <type>   list those that this type of event fires
   --name <text>      list those with this text in their name
   --json             list as the API has them, one JSON object a line
@@ -54,17 +55,17 @@ const actions: Readonly<Record<string, { readonly takesId: boolean; readonly run
 
 /** By the schema of the API, so that both refuse the same. */
 function filterOf(values: Readonly<Record<string, string | boolean | undefined>>): WebhookFilter {
-  const { state, scope, service: service_uuid, trigger, name } = values
-  const given = { state, scope, service_uuid, trigger, name }
+  const { state, scope, trigger, name } = values
+  const given = { state, scope, trigger, name }
   const schema = api.listWebhooks.query
   const parsed = schema.safeParse(given)
   if (!parsed.success) {
     const says = fieldErrors(schema, given, parsed.error).map(
-      ({ field, message }) => `--${field === 'service_uuid' ? 'service' : field}: ${message}`,
+      ({ field, message }) => `--${field}: ${message}`,
     )
     throw new StartError('usage', `${says.join('; ')}.`)
   }
-  return { ...parsed.data, serviceUuid: parsed.data.service_uuid }
+  return parsed.data
 }
 
 const header = ['ID', 'STATE', 'NAME', 'TYPE', 'OF', 'TRIGGERS']
@@ -72,39 +73,44 @@ const header = ['ID', 'STATE', 'NAME', 'TYPE', 'OF', 'TRIGGERS']
 async function list(
   store: Store,
   accountId: string,
-  filter: WebhookFilter,
+  { service, ...others }: WebhookFilter & { readonly service: string | undefined },
   json: boolean,
   io: CommandIo,
 ): Promise<void> {
+  const names = await serviceNames(store, accountId)
+  const filter = service === undefined ? others : { ...others, serviceUuid: uuidOf(service, names) }
+  const rows: (readonly string[])[] = []
+  let found = false
   let cursor: string | undefined
-  const names = new Map<string, string>()
   do {
     io.signal.throwIfAborted()
     const page = await listWebhooks(store, accountId, filter, { limit: 100, cursor })
-    await readNames(store, accountId, page.items, names)
-    const text = json
-      ? page.items.map((webhook) => `${JSON.stringify(webhook)}\n`).join('')
-      : tableOf(
-          header,
-          page.items.map((webhook) => rowOf(webhook, names)),
-        )
-    if (page.items.length > 0) await io.write(text)
-    else if (!json) io.warn('There is no such webhook.')
+    found ||= page.items.length > 0
+    if (json) await io.write(page.items.map((webhook) => `${JSON.stringify(webhook)}\n`).join(''))
+    // Columns are as wide as their widest value, so that the lines wait for the last one.
+    else rows.push(...page.items.map((webhook) => rowOf(webhook, names)))
     cursor = page.next_cursor ?? undefined
   } while (cursor !== undefined)
+  await io.write(tableOf(header, rows))
+  if (!found && !json) io.warn('There is no such webhook.')
 }
 
-/** Puts the names of their services into `names`. */
-async function readNames(
-  store: Store,
-  accountId: string,
-  webhooks: readonly Webhook[],
-  names: Map<string, string>,
-): Promise<void> {
-  for (const { service_uuid: uuid } of webhooks) {
-    if (uuid === null || names.has(uuid)) continue
-    names.set(uuid, (await getService(store, accountId, uuid))?.name ?? uuid)
-  }
+/** By UUID. */
+async function serviceNames(store: Store, accountId: string): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>()
+  let cursor: string | undefined
+  do {
+    const page = await listServices(store, accountId, { limit: 100, cursor })
+    for (const { uuid, name } of page.items) names.set(uuid, name)
+    cursor = page.next_cursor ?? undefined
+  } while (cursor !== undefined)
+  return names
+}
+
+function uuidOf(service: string, names: ReadonlyMap<string, string>): string {
+  const [uuid] = [...names].find((one) => one.includes(service)) ?? []
+  if (uuid === undefined) throw new StartError('usage', `--service: there is no PBX "${service}".`)
+  return uuid
 }
 
 /** Name, type, trigger service type and trigger events, as the forms of the hosted products list them. */
@@ -118,7 +124,7 @@ function rowOf(webhook: Webhook, names: ReadonlyMap<string, string>): readonly s
 
 function stateOf({ enabled, disabled_reason, breaker }: Webhook): string {
   if (!enabled) return `disabled (${disabled_reason})`
-  return breaker.state === 'closed' ? 'enabled' : `failing (${breaker.reason})`
+  return breaker.state === 'closed' ? 'enabled' : `failing (${breaker.failures} in a row)`
 }
 
 async function turn(
@@ -129,7 +135,7 @@ async function turn(
   io: CommandIo,
 ): Promise<void> {
   if ((await setWebhookEnabled(store, accountId, id, on, Date.now())) === null) {
-    throw new StartError('usage', `There is no webhook ${id}; "offhook webhooks list" shows all.`)
+    throw new StartError('usage', `There is no webhook ${id}; "offhook webhooks" lists all.`)
   }
   await io.write(`${id} is ${on ? 'enabled' : 'disabled'}\n`)
 }
@@ -143,9 +149,9 @@ export async function runWebhooks(args: readonly string[], io: CommandIo): Promi
   const [name = 'list', id, ...rest] = positionals
   const options = Object.keys(values)
   if (name === 'list' && id === undefined) {
-    const { json = false, ...given } = values
-    const filter = filterOf(given)
-    await withStore(io, async (store, account) => await list(store, account.id, filter, json, io))
+    const { json = false, service, ...given } = values
+    const wanted = { ...filterOf(given), service }
+    await withStore(io, async (store, account) => await list(store, account.id, wanted, json, io))
     return
   }
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined

@@ -30,12 +30,13 @@ export function settingsAfter<S extends ConsistentSettings>(settings: S, change:
     Object.entries(change).filter(([, value]) => value !== undefined),
   ) as Partial<S>
   const after = { ...settings, ...given }
-  return { ...after, scope: scopeAfter(settings.scope, after.service_uuid) }
+  return { ...after, scope: change.scope ?? scopeAfter(settings.scope, after.service_uuid) }
 }
 
 /** What the PBX document says of a Webhook object, and so nobody else. */
 const ofDocument = [
-  ...(['name', 'url', 'service_uuid', 'triggers', 'method', 'format', 'path_arguments'] as const),
+  ...(['name', 'url', 'scope', 'service_uuid', 'triggers'] as const),
+  ...(['method', 'format', 'path_arguments'] as const),
   ...(['authentication', 'headers', 'payload', 'connector'] as const),
 ]
 
@@ -48,7 +49,7 @@ export function checkObjectChange(scope: WebhookScope, change: WebhookChange): v
   if (found.length > 0) throw new InconsistentSettingsError(found)
 }
 
-/** A webhook of the account becomes one of a service by naming it, and the other way round. */
+/** Without a word about it, a webhook of the account becomes one of a service by naming it, and the other way round. */
 function scopeAfter(scope: WebhookScope, serviceUuid: string | null): WebhookScope {
   if (scope === 'global' || scope === 'call_flow') return scope
   return serviceUuid === null ? 'account' : 'service'

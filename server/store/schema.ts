@@ -75,6 +75,8 @@ interface WebhookTable {
   /** The name of the predefined webhook that it was made from; null: it is a custom one. */
   predefined: string | null
   name: string
+  /** As searches compare it, see `foldedName`. */
+  name_folded: string
   url: string
   /** JSON array of event types. */
   triggers: string

@@ -40,6 +40,14 @@ export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
   }
 }
 
+/**
+ * A name as searches compare it. Made here, since the databases disagree: SQLite knows the upper case of A to Z only,
+ * PostgreSQL that of its locale.
+ */
+export function foldedName(name: string): string {
+  return name.normalize('NFKC').toLowerCase()
+}
+
 /** All settings but those of the request. */
 function settingsOf(row: WebhookRow) {
   return {
@@ -91,6 +99,7 @@ export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookCha
   return {
     scope: after.scope,
     name: after.name,
+    name_folded: foldedName(after.name),
     url: after.url,
     service_uuid: after.service_uuid,
     triggers: JSON.stringify(triggers),

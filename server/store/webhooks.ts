@@ -1,8 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
-import type { EventType } from '#contracts/events/catalogue.ts'
-import type { Page, PageRequest } from '#contracts/page.ts'
-import type { WebhookScope } from '#contracts/webhook/consistency.ts'
 import type {
   CreatedWebhook,
   Webhook,
@@ -20,7 +17,6 @@ import type { DialectFacts } from '#server/store/dialect.ts'
 import { holdLane } from '#server/store/hold.ts'
 import { dueAgain, lockLane, lockLanes } from '#server/store/lanes.ts'
 import { newId } from '#server/store/new-id.ts'
-import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import { sealedSecrets } from '#server/store/signing-secrets.ts'
@@ -36,7 +32,7 @@ import {
 import { StoreError } from '#server/store/store-error.ts'
 import { filtersColumn } from '#server/store/webhook-filters.ts'
 import { requestColumns, requestPart } from '#server/store/webhook-requests.ts'
-import { columnsAfter, type WebhookRow, webhookOf } from '#server/store/webhook-row.ts'
+import { columnsAfter, foldedName, type WebhookRow, webhookOf } from '#server/store/webhook-row.ts'
 
 /** 192 bits, the least that Standard Webhooks asks for. */
 export const secretBytes = 24
@@ -46,7 +42,7 @@ function rateColumns(rate: number | null, now: number) {
   return { rate_per_second: rate, rate_tokens: bucket?.tokens ?? 0, rate_at: bucket?.at ?? 0 }
 }
 
-function selectWebhooks(db: Db, accountId: string) {
+export function selectWebhooks(db: Db, accountId: string) {
   return db
     .selectFrom('webhook')
     .innerJoin('lane', 'lane.webhook_id', 'webhook.id')
@@ -114,6 +110,7 @@ export function newWebhookRows(box: SecretBox, accountId: string, draft: NewWebh
     component: draft.component ?? null,
     predefined: draft.predefined ?? null,
     name: draft.name,
+    name_folded: foldedName(draft.name),
     url: draft.url,
     triggers: JSON.stringify(draft.triggers),
     filters: filtersColumn(draft.filters),
@@ -188,46 +185,6 @@ export async function getWebhook(
 ): Promise<Webhook | null> {
   const row = await findRow(store.read, accountId, id)
   return row === null ? null : webhookOf(store.secrets, row)
-}
-
-export interface WebhookFilter {
-  readonly serviceUuid?: string | undefined
-  readonly trigger?: EventType | undefined
-  readonly scope?: WebhookScope | undefined
-  /** `failing`: enabled, with a breaker that is not closed. */
-  readonly state?: 'enabled' | 'failing' | 'disabled' | undefined
-  /** A part of the name. */
-  readonly name?: string | undefined
-}
-
-/** For `like … escape '\\'`. */
-const likeText = (text: string) => text.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)
-
-export async function listWebhooks(
-  store: Store,
-  accountId: string,
-  filter: WebhookFilter,
-  page: PageRequest,
-): Promise<Page<Webhook>> {
-  let query = selectWebhooks(store.read, accountId)
-    .where('webhook.seq', '<', belowOf('webhooks', page.cursor))
-    .orderBy('webhook.seq', 'desc')
-    .limit(page.limit + 1)
-  const { serviceUuid, trigger, scope, state, name } = filter
-  if (serviceUuid !== undefined) query = query.where('webhook.service_uuid', '=', serviceUuid)
-  if (scope !== undefined) query = query.where('webhook.scope', '=', scope)
-  if (state !== undefined) query = query.where('webhook.enabled', '=', state === 'disabled' ? 0 : 1)
-  if (state === 'failing') query = query.where('lane.breaker', '!=', 'closed')
-  if (trigger !== undefined) {
-    // The list is JSON text of quoted names, so the quotes make the name exact.
-    const quoted = `%"${likeText(trigger)}"%`
-    query = query.where(sql<boolean>`webhook.triggers like ${quoted} escape '\\'`)
-  }
-  if (name !== undefined) {
-    const part = `%${likeText(name.toLowerCase())}%`
-    query = query.where(sql<boolean>`lower(webhook.name) like ${part} escape '\\'`)
-  }
-  return pageOfRows('webhooks', page, await query.execute(), (row) => webhookOf(store.secrets, row))
 }
 
 /** Null: the account has no such webhook. */

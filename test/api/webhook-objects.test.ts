@@ -81,6 +81,42 @@ test('a URL that requests may not go to is refused, and nothing is stored', asyn
   expect(twice.body.errors).toMatchObject([{ field: 'components[0].webhook.headers[0].name' }])
 })
 
+test('what the document does not speak of is set by PATCH, and outlives the next document', async () => {
+  const uuid = await createService()
+  await put(uuid, { url })
+  const [object] = await webhooksOf(uuid)
+  const address = `/api/v1/webhooks/${object?.id}`
+  const body = {
+    signed: false,
+    hangup_causes: { Busy: 'BUSY' },
+    filters: { ...object?.filters, call_types: ['inbound'] },
+    retries: 7,
+    order: 'strict',
+    enabled: false,
+  }
+  expect((await server.anna.request('PATCH', address, { body })).body).toMatchObject(body)
+  expect((await put(uuid, { url: `${url}/new`, secret_token: 'abc' })).status).toBe(200)
+  const [after] = await webhooksOf(uuid)
+  expect(after).toMatchObject({ ...body, id: object?.id, url: `${url}/new` })
+  for (const [name, value] of Object.entries({
+    name: 'x',
+    url: 'https://crm.example/other',
+    scope: 'service',
+    service_uuid: null,
+    triggers: ['call.ended'],
+    method: 'PUT',
+    format: 'query',
+    path_arguments: ['x'],
+    authentication: { type: 'none' },
+    headers: [],
+    payload: { style: 'native' },
+    connector: null,
+  })) {
+    const refused = await server.anna.request('PATCH', address, { body: { [name]: value } })
+    expect(refused.body.errors, name).toMatchObject([{ field: name, code: 'invalid' }])
+  }
+})
+
 test('it is removed with its component, and by no other way', async () => {
   const uuid = await createService()
   await put(uuid, { url })

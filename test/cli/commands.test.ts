@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
+import { version } from '#server/app.ts'
 import { commands } from '#server/cli/commands.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 import { tracesFolder } from '#test/traces/read-trace.ts'
@@ -21,9 +22,15 @@ describe('help', () => {
     }
   })
 
+  test('tells the version', async () => {
+    const { code, stdout } = await runCommand(['--version'], {})
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${version}\n` })
+  })
+
   test.each(Object.keys(commands))('%s explains itself', async (name) => {
     const { code, stdout } = await runCommand([name, '--help'], {})
     expect({ code, stdout }).toEqual({ code: 0, stdout: commands[name]?.help })
+    if (name === 'keys') expect((await runCommand(['help', name], {})).stdout).toBe(stdout)
     expect(stdout).toMatch(new RegExp(`^offhook ${name}`))
   })
 })

@@ -120,7 +120,8 @@ test.each([
   [['webhooks', 'enable'], 'it is "webhooks [list]'],
   [['webhooks', 'enable', 'wh_0', '--json'], 'it is "webhooks [list]'],
   [['webhooks', '--state', 'sad'], '--state: '],
-  [['webhooks', '--service', 'pbx1'], '--service: '],
+  [['webhooks', '--service', 'nowhere'], '--service: there is no PBX "nowhere"'],
+  [['webhooks', '--colour'], '"offhook webhooks --help" says what it takes'],
 ])('%j is refused with 2', async (args, says) => {
   await using data = await temporaryFolder()
   const { code, stdout, stderr } = await runCommand(args, { OFFHOOK_DATA: data.path })

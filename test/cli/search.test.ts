@@ -23,7 +23,11 @@ beforeAll(async () => {
   const store = await openStore({ url: `sqlite:${join(data.path, 'offhook.db')}` })
   const tenant = await makeTenant(store, firstAccountName)
   await makeWebhook(store, tenant, { name: 'CRM' })
-  await makeWebhook(store, tenant, { name: 'Deaf', triggers: ['voicemail.left'] })
+  await makeWebhook(store, tenant, {
+    name: 'Deaf\u001b[2J\nof Zürich',
+    triggers: ['voicemail.left'],
+    service_uuid: tenant.serviceUuid,
+  })
   const events = [callEvent(tenant, 'a'), callEvent(tenant, 'b')]
   await accept(store, tenant, events, Date.now())
   const [lease] = (await claim(store, Date.now(), 1)).leases
@@ -38,13 +42,47 @@ const run = async (...args: string[]) => await runCommand(args, { OFFHOOK_DATA: 
 test('deliveries are searched, as a table and as CSV', async () => {
   const table = await run('deliveries', '--state', 'exhausted', '--since', '1h')
   expect(table).toMatchObject({ code: 0, stderr: '' })
-  expect(table.stdout).toMatch(/^\S+Z {2}dlv_\S+ {2}exhausted {2}1 try, last 500 .*\n$/)
+  expect(table.stdout).toMatch(/^MADE +ID +STATE .*\n\S+Z +dlv_\S+ +exhausted +1 +500 .*\n$/)
   const csv = await run('deliveries', '--format', 'csv', '--status', '5xx')
   expect(parse(csv.stdout, { columns: true })).toMatchObject([
     { event_id: eventId, state: 'exhausted', last_status_code: '500' },
   ])
   const other = await run('deliveries', '--number', '+61 2 9999 9999')
-  expect(other).toEqual({ code: 0, stdout: '', stderr: '' })
+  expect(other).toMatchObject({ code: 0, stdout: '' })
+  expect(other.stderr).toMatch(/no deliveries, or none/)
+})
+
+test('webhooks are listed in columns, by the name of their PBX, with nothing that a terminal obeys', async () => {
+  const { code, stdout, stderr } = await run('webhooks')
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const [heading = '', deaf = '', crm = '', ...rest] = stdout.split('\n')
+  expect(rest).toEqual([''])
+  expect(heading).toMatch(/^ID +STATE +NAME +TYPE +OF +TRIGGERS$/)
+  for (const [line, name, of] of [
+    [deaf, 'Deaf [2J of Zürich', 'pbx1'],
+    [crm, 'CRM', 'the account'],
+  ] as const) {
+    const at = (column: string) => line.slice(heading.indexOf(column)).split(/ {2}/)[0]
+    expect(at('STATE')).toBe('enabled')
+    expect(at('NAME')).toBe(name)
+    expect(at('OF')).toBe(of)
+  }
+})
+
+test.each([
+  [['--service', 'pbx1'], ['Deaf']],
+  [['--scope', 'account'], ['CRM']],
+  [['--name', 'ZÜRICH', '--state', 'enabled'], ['Deaf']],
+  [['--trigger', 'call.ended'], ['CRM']],
+])('webhooks %j are those', async (args, names) => {
+  const { code, stdout } = await run('webhooks', 'list', '--json', ...args)
+  expect(code).toBe(0)
+  const found = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(found.map(({ name }) => name.slice(0, 4).trim())).toEqual(names)
+  expect(found.every((webhook) => !('secret' in webhook))).toBe(true)
 })
 
 test('attempts are searched the same way', async () => {
@@ -56,7 +94,7 @@ test('an event tells what became of it, the webhooks that have it first', async 
   const { code, stdout } = await run('explain', eventId)
   expect(code).toBe(0)
   expect(stdout).toMatch(
-    /^call\.inbound\.received of \S+, call \S+\n\nCRM \(wh_\w+, dlv_\w+\): exhausted\n {2}.*500.*\n\nDeaf \(wh_\w+\): trigger\n/,
+    /^call\.inbound\.received of \S+, call \S+\n\nCRM \(wh_\w+, dlv_\w+\): exhausted\n {2}.*500.*\n\nDeaf.* \(wh_\w+\): trigger\n/,
   )
 })
 

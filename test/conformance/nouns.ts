@@ -24,11 +24,11 @@ import {
   listServicesInside,
 } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
+import { listWebhooks } from '#server/store/webhook-list.ts'
 import {
   changeWebhook,
   deleteWebhook,
   getWebhook,
-  listWebhooks,
   setWebhookEnabled,
 } from '#server/store/webhooks.ts'
 import {
@@ -222,6 +222,20 @@ export function runNounConformance(open: OpenTestStore): void {
         }
       }
       expect(await idsOf({ state: 'failing', name: 'billing' })).toEqual([two.id])
+    })
+
+    test('a part of a name is found in upper and lower case of any alphabet', async () => {
+      const { id } = tenant.account
+      const one = await makeWebhook(store, tenant, { name: 'Zürich ΑΘΗΝΑ' })
+      const idsOf = async (name: string) =>
+        (await listWebhooks(store, id, { name }, { limit: 10 })).items.map((w) => w.id)
+      // Also as an umlaut of two characters, which some keyboards give.
+      for (const name of ['ZÜRICH', 'zürich', 'zu\u0308rich', 'αθηνα']) {
+        expect(await idsOf(name), name).toEqual([one.id])
+      }
+      await changeWebhook(store, id, one.id, { name: 'Genève' }, 2)
+      expect(await idsOf('ZÜRICH')).toEqual([])
+      expect(await idsOf('GENÈVE')).toEqual([one.id])
     })
 
     test('nobody sees or changes what belongs to another account', async () => {

@@ -7,13 +7,9 @@ import type { Webhook } from '#contracts/webhook/webhook.ts'
 import { explainEvent } from '#server/store/explain.ts'
 import { changePbxDocument, deleteService, getPbxDocument } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
+import { listWebhooks } from '#server/store/webhook-list.ts'
 import { readRequest } from '#server/store/webhook-requests.ts'
-import {
-  changeWebhook,
-  deleteWebhook,
-  listWebhooks,
-  setWebhookEnabled,
-} from '#server/store/webhooks.ts'
+import { changeWebhook, deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
 import {
   accept,
   callEvent,

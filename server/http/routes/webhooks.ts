@@ -4,12 +4,12 @@ import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Serving, serve, serveChange, serveCreation, wrongFields } from '#server/http/serve.ts'
 import { checkDraft } from '#server/http/webhook-checks.ts'
 import { rotateSecret } from '#server/store/rotate-secret.ts'
+import { listWebhooks } from '#server/store/webhook-list.ts'
 import {
   changeWebhook,
   createWebhook,
   deleteWebhook,
   getWebhook,
-  listWebhooks,
   setWebhookEnabled,
 } from '#server/store/webhooks.ts'
 

@@ -87,6 +87,7 @@ async function createWebhookTables(db: Kysely<unknown>, facts: DialectFacts): Pr
     .addColumn('component', 'text')
     .addColumn('predefined', 'text')
     .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('name_folded', 'text', (c) => c.notNull())
     .addColumn('url', 'text', (c) => c.notNull())
     .addColumn('triggers', 'text', (c) => c.notNull())
     .addColumn('filters', 'text')
