@@ -240,16 +240,15 @@ function worldOf(demo: Demo | null, uuid: string): DemoWorld | null {
   return demo.world
 }
 
-function webhookTools({ dataFolder }: Config, store: Store, { sender, templates }: Sending) {
+function webhookTools({ config, log }: Opening, store: Store, { sender, templates }: Sending) {
+  const { definitions, leftOut } = readPredefinedWebhooks(config.dataFolder)
+  for (const why of leftOut) log.error({}, why)
   return {
     version,
     templates,
     whyForbidden: sender.whyForbidden,
     tester: createTester({ store, sender, templates, version, now: Date.now }),
-    predefined: readPredefinedWebhooks(
-      join(projectFolder, 'predefined'),
-      join(dataFolder, 'predefined'),
-    ),
+    predefined: definitions,
   }
 }
 
@@ -308,7 +307,7 @@ export async function openApp(opening: Opening): Promise<App> {
     },
     pbxState: (uuid: string) => services?.stateOf(uuid) ?? null,
     ...testCallsOf(() => demo),
-    ...webhookTools(config, store, sending),
+    ...webhookTools(opening, store, sending),
     openAudio: callAudio(store, products),
     links,
     open: () => open,

@@ -8,7 +8,6 @@ export type StartErrorCode =
   | 'data_folder_in_use'
   | 'log_unwritable'
   | 'no_asterisk'
-  | 'wrong_definition'
   | 'demo_failed'
   | 'no_api_key'
   | 'no_demo_pbx'

@@ -1,9 +1,8 @@
 /** Webhooks from a definition. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { projectFolder } from '#server/config.ts'
 import { readPredefinedWebhooks } from '#server/predefined-webhooks.ts'
 import { type Api, startApi } from './start-api.ts'
 
@@ -13,8 +12,12 @@ beforeAll(async () => {
 })
 afterAll(async () => await server[Symbol.asyncDispose]())
 
-const definitions = [...readPredefinedWebhooks(join(projectFolder, 'predefined')).values()]
+const definitions = [...readPredefinedWebhooks('/nowhere').definitions.values()]
 const address = (name: string) => `/api/v1/predefined-webhooks/${name}`
+
+test('what comes with Offhook is right', () => {
+  expect(readPredefinedWebhooks('/nowhere').leftOut).toEqual([])
+})
 
 test('the list has every definition, with what is to be filled in', async () => {
   const { body } = await server.anna.request('GET', '/api/v1/predefined-webhooks')
@@ -110,11 +113,17 @@ test.each([
     }),
     /url/,
   ],
-])('a definition %s stops the start and says why', async (_, text, message) => {
+  ['with a name that is taken', JSON.stringify(definitions[0]), /another .* with the name/],
+])('a definition %s is left out, and says why', async (_, text, message) => {
   const folder = await mkdtemp(join(tmpdir(), 'offhook-definitions-'))
   try {
-    await writeFile(join(folder, 'x.json'), text)
-    expect(() => readPredefinedWebhooks(folder)).toThrow(message)
+    const file = join(folder, 'predefined', 'x.json')
+    await mkdir(join(folder, 'predefined'))
+    await writeFile(file, text)
+    const { definitions: read, leftOut } = readPredefinedWebhooks(folder)
+    expect([...read.values()]).toEqual(definitions)
+    expect(leftOut).toEqual([expect.stringMatching(message)])
+    expect(leftOut[0]).toContain(file)
   } finally {
     await rm(folder, { recursive: true })
   }

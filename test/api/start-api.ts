@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { Problem } from '#contracts/problem.ts'
-import { projectFolder } from '#server/config.ts'
 import type { AudioLinks } from '#server/domain/audio-link.ts'
 import { serveApi } from '#server/http/serve-api.ts'
 
@@ -147,7 +146,7 @@ export async function startApi(database?: StoreOptions): Promise<Api> {
         version: '0.0.0',
         templates,
         tester: createTester({ store, sender, templates, version: '0.0.0', now: Date.now }),
-        predefined: readPredefinedWebhooks(join(projectFolder, 'predefined')),
+        predefined: readPredefinedWebhooks(folder).definitions,
         open: () => open,
         owns: () => [],
       },
