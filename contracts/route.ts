@@ -74,6 +74,11 @@ export const route = <const R extends Given>(r: R): Omit<Defaults, keyof R> & R 
   ...r,
 })
 
+/** False: no body is the same as `{}`. A change is not: one that changes nothing is a mistake of its caller. */
+export function needsBody({ method, body }: Route): boolean {
+  return method !== 'POST' || !body.safeParse({}).success
+}
+
 export const serviceParams = z.strictObject({ uuid: z.uuid() })
 export const webhookParams = z.strictObject({ id: WebhookId })
 

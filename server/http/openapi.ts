@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { api, type RouteName } from '#contracts/api.ts'
 import { exportColumns, formatTypes } from '#contracts/export.ts'
 import { Problem, type ProblemCode, problems } from '#contracts/problem.ts'
-import type { Route } from '#contracts/route.ts'
+import { needsBody, type Route } from '#contracts/route.ts'
 import { eventWebhooks } from '#server/http/event-webhooks.ts'
 import { addEvents, type Components, type Json, schemaOf } from '#server/http/schemas.ts'
 
@@ -108,7 +108,7 @@ function operationOf(name: RouteName, route: Route, components: Components): Jso
     parameters: parametersOf(route, components),
     ...(given(route.body) && {
       requestBody: {
-        required: true,
+        required: needsBody(route),
         content: { 'application/json': { schema: schemaOf(route.body, 'input', components) } },
       },
     }),

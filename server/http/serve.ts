@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { FieldError } from '#contracts/problem.ts'
-import type { Route } from '#contracts/route.ts'
+import { needsBody, type Route } from '#contracts/route.ts'
 import { plainWords } from '#server/domain/plain-words.ts'
 import { etagOf, listsEtag } from '#server/http/etag.ts'
 import type { Exports } from '#server/http/export.ts'
@@ -70,11 +70,10 @@ function inputOf<R extends Route>(route: R, request: FastifyRequest): Input<R> {
   const params = parsed(route.params, request.params)
   // An id that cannot exist names nothing, the same as one that does not.
   if (params.errors.length > 0) throw new ProblemError('not_found')
-  if (given(route.body) && request.body === undefined) {
-    throw new ProblemError('invalid_json', 'The body is empty.')
-  }
+  const absent = given(route.body) && request.body === undefined
+  if (absent && needsBody(route)) throw new ProblemError('invalid_json', 'The body is empty.')
   const query = parsed(route.query, request.query)
-  const body = parsed(route.body, request.body)
+  const body = parsed(route.body, absent ? {} : request.body)
   const errors = [...query.errors, ...body.errors]
   if (errors.length > 0) throw wrongFields(errors)
   return {

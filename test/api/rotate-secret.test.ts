@@ -38,6 +38,19 @@ test('the new secret is shown once, with the time until which the old one signs'
   expect(now.body).toMatchObject({ secret: given, previous_secret_until: null })
 })
 
+test('without a body it is the same, whatever the content type says', async () => {
+  const { address, secret } = await create()
+  for (const headers of [{}, { 'content-type': 'application/json' }]) {
+    const rotated = await server.anna.request('POST', `${address}/rotate-secret`, { headers })
+    expect(rotated).toMatchObject({
+      status: 200,
+      body: { secret: expect.stringMatching(/^whsec_/) },
+    })
+    expect(rotated.body.secret).not.toBe(secret)
+  }
+  expect(await server.anna.request('PATCH', address)).toMatchObject({ status: 400 })
+})
+
 test('a repetition with the same Idempotency-Key rotates once', async () => {
   const { address } = await create()
   const options = { body: {}, headers: { 'idempotency-key': 'rotate-1' } }
