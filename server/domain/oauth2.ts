@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Authentication } from '#contracts/webhook/authentication.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { jsonOrNull } from '#server/domain/json.ts'
 import { redactText } from '#server/domain/redact.ts'
 import type { WebhookRequest } from '#server/domain/render/render.ts'
 
@@ -94,12 +95,4 @@ function refusalOf(settings: OAuth2, answer: object): string | null {
     0,
     300,
   )
-}
-
-function jsonOrNull(text: string | null): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    return null
-  }
 }

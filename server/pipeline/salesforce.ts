@@ -2,8 +2,8 @@
 import type { AttemptError } from '#contracts/delivery.ts'
 import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
+import { jsonOrNull } from '#server/domain/json.ts'
 import {
-  jsonOrNull,
   peopleOf,
   QueryAnswer,
   refusalText,

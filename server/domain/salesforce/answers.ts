@@ -1,5 +1,6 @@
 /** What Salesforce answers, parsed once. */
 import { z } from 'zod'
+import { jsonOrNull } from '#server/domain/json.ts'
 import type { Person, PersonKind } from '#server/domain/salesforce/phone-search.ts'
 
 export const TokenAnswer = z.object({
@@ -62,14 +63,6 @@ export function upsertRefusal(answer: z.infer<typeof UpsertAnswer>): string | nu
       : `${statusCode} (${fields.join(', ')}): ${message}`,
   )
   return shown(errors.join('; '))
-}
-
-export function jsonOrNull(body: string | null): unknown {
-  try {
-    return JSON.parse(body ?? '')
-  } catch {
-    return null
-  }
 }
 
 /** The records of a search or query that are Contacts or Leads. */
