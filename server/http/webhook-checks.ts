@@ -8,52 +8,62 @@ import type { Payload } from '#contracts/webhook/payload.ts'
 import type { WebhookChange } from '#contracts/webhook/webhook.ts'
 import { CertificateError } from '#server/domain/certificates.ts'
 import { rsaKey } from '#server/domain/salesforce/token-request.ts'
-import { ProblemError } from '#server/http/problem-error.ts'
 import type { RouteDeps } from '#server/http/route-deps.ts'
 import { wrongFields } from '#server/http/serve.ts'
 import { getService } from '#server/store/services.ts'
+
+type Checked = Pick<
+  WebhookChange,
+  'service_uuid' | 'url' | 'connector' | 'authentication' | 'payload'
+>
+
+/** All of it, of the settings that are given. */
+export async function settingsProblems(
+  deps: RouteDeps,
+  accountId: string,
+  { service_uuid, url, connector, authentication, payload }: Checked,
+): Promise<FieldError[]> {
+  const tokenUrl = authentication?.type === 'oauth2' ? authentication.token_url : undefined
+  const problems = await Promise.all([
+    serviceProblems(deps, accountId, service_uuid),
+    urlProblems(deps, 'url', url),
+    urlProblems(deps, 'authentication.token_url', tokenUrl),
+    connectorProblems(connector),
+    payloadProblems(deps, accountId, payload),
+  ])
+  return problems.flat()
+}
 
 /** Throws `invalid_input`. */
 export async function checkDraft(
   deps: RouteDeps,
   accountId: string,
-  { service_uuid, url, connector, authentication, payload }: WebhookChange,
+  settings: Checked,
 ): Promise<void> {
-  await checkService(deps, accountId, service_uuid)
-  await checkUrl(deps, 'url', url)
-  if (authentication?.type === 'oauth2') {
-    await checkUrl(deps, 'authentication.token_url', authentication.token_url)
-  }
-  checkConnector(connector)
-  const wrong = await payloadProblems(deps, accountId, payload)
+  const wrong = await settingsProblems(deps, accountId, settings)
   if (wrong.length > 0) throw wrongFields(wrong)
 }
 
 /** A webhook may name a service of its own account only; another's does not exist for it. */
-async function checkService(
+async function serviceProblems(
   { store }: RouteDeps,
   accountId: string,
   uuid: string | null | undefined,
-) {
-  if (uuid === null || uuid === undefined) return
-  if ((await getService(store, accountId, uuid)) !== null) return
+): Promise<FieldError[]> {
+  if (uuid === null || uuid === undefined) return []
+  if ((await getService(store, accountId, uuid)) !== null) return []
   const message = 'there is no such service in your account'
-  throw new ProblemError('invalid_input', 'Wrong: service_uuid.', {
-    errors: [{ field: 'service_uuid', code: 'invalid', message }],
-  })
+  return [{ field: 'service_uuid', code: 'invalid', message }]
 }
 
 /** The guard of the send, asked when the URL is stored: who makes the webhook is told, and not only its log. */
-async function checkUrl(
+async function urlProblems(
   { whyForbidden }: RouteDeps,
   field: string,
   url: string | undefined,
-): Promise<void> {
-  const why = url === undefined ? null : await whyForbidden(url)
-  if (why === null) return
-  throw new ProblemError('invalid_input', `Wrong: ${field}.`, {
-    errors: [{ field, code: 'address_forbidden', message: why }],
-  })
+): Promise<FieldError[]> {
+  const message = url === undefined ? null : await whyForbidden(url)
+  return message === null ? [] : [{ field, code: 'address_forbidden', message }]
 }
 
 /** Names are asked for this many at a time. */
@@ -86,7 +96,7 @@ export async function checkObjectUrls(
 }
 
 /** What a template says is told by the engine that renders it. */
-export async function payloadProblems(
+async function payloadProblems(
   { templates }: RouteDeps,
   accountId: string,
   payload: Payload | undefined,
@@ -101,14 +111,14 @@ export async function payloadProblems(
 }
 
 /** A key that cannot sign is told to who sets it. A mask stands for one that was taken before. */
-function checkConnector(connector: Connector | null | undefined): void {
+function connectorProblems(connector: Connector | null | undefined): FieldError[] {
   const login = connector?.login
-  if (login?.type !== 'jwt_bearer' || login.private_key === hiddenSecret) return
+  if (login?.type !== 'jwt_bearer' || login.private_key === hiddenSecret) return []
   try {
     rsaKey(login.private_key)
+    return []
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error
-    const field = 'connector.login.private_key'
-    throw wrongFields([{ field, code: 'invalid', message: error.message }])
+    return [{ field: 'connector.login.private_key', code: 'invalid', message: error.message }]
   }
 }

@@ -129,6 +129,54 @@ describe('preview', () => {
     ])
   })
 
+  test('tells what only the server knows, also beside fields that are wrong', async () => {
+    const others = await server.bert.request('POST', '/api/v1/services', {
+      body: { name: 'pbx1', friendly_name: 'B', connection: { kind: 'asterisk_managed' } },
+    })
+    const url = 'https://crm.internal.example/'
+    const wrong = {
+      ...draft,
+      url,
+      service_uuid: others.body.uuid,
+      connector: {
+        type: 'salesforce',
+        login: { type: 'jwt_bearer', client_id: 'c', username: 'u@x.example', private_key: 'key' },
+      },
+    }
+    const expected = ['connector.login.private_key', 'service_uuid', 'url']
+    const fields = (errors: { field: string }[]) => errors.map(({ field }) => field).sort()
+    const shown = await preview({ trigger: 'call.ended', webhook: wrong })
+    expect(fields(shown.body.problems)).toEqual(expected)
+    const refused = await server.anna.request('POST', '/api/v1/webhooks', { body: wrong })
+    expect(fields(refused.body.errors)).toEqual(expected)
+    const more = await preview({ trigger: 'call.ended', webhook: { ...wrong, retries: -1 } })
+    expect(fields(more.body.problems)).toEqual([...expected, 'retries'].sort())
+    const odd = await preview({ trigger: 'call.ended', webhook: { url: 1, constructor: 1 } })
+    expect(fields(odd.body.problems)).toEqual(['constructor', 'name', 'triggers', 'url'])
+  })
+
+  test('tells of masks that stand for no secret, as the change itself does', async () => {
+    const token = { type: 'token', token: '********' }
+    const made = await create({ authentication: { type: 'token', token: 't0ken' } })
+    const elsewhere = { url: 'https://other.example/', authentication: token }
+    const change = { trigger: 'call.ended', webhook_id: made.id }
+    const refused = await server.anna.request('PATCH', `/api/v1/webhooks/${made.id}`, {
+      body: elsewhere,
+    })
+    const shown = await preview({ ...change, webhook: elsewhere })
+    expect(shown.body.problems).toEqual(refused.body.errors)
+    expect(shown.body.problems).toMatchObject([{ field: 'authentication.token' }])
+    const same = await preview({ ...change, webhook: { ...made, ...{ retries: 1 } } })
+    expect(same.status).toBe(200)
+    const kept = await preview({ ...change, webhook: { authentication: token } })
+    expect(kept.body.problems).toEqual([])
+    const asDraft = await preview({
+      trigger: 'call.ended',
+      webhook: { ...draft, authentication: token },
+    })
+    expect(asDraft.body.problems).toMatchObject([{ field: 'authentication.token' }])
+  })
+
   test('tells what would not be sent to, would not fire, and would be empty', async () => {
     const webhook = {
       ...draft,

@@ -3,25 +3,28 @@ import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import type { ServiceRef } from '#contracts/events/facts.ts'
 import { eventFields } from '#contracts/events/field-names.ts'
-import { fieldPath } from '#contracts/field-path.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Preview, TestResult } from '#contracts/preview.ts'
 import type { FieldError } from '#contracts/problem.ts'
-import { inconsistencies } from '#contracts/webhook/consistency.ts'
 import { type Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { sampleEvent } from '#server/domain/events/sample-event.ts'
 import { prepareFilters } from '#server/domain/filter.ts'
 import { filterHints } from '#server/domain/filter-hints.ts'
+import { restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
 import { match, matchedEvent } from '#server/domain/match.ts'
 import { type Previewed, previewHints, previewRequest } from '#server/domain/preview.ts'
 import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { isoOf } from '#server/domain/times.ts'
-import { settingsAfter } from '#server/domain/webhook-settings.ts'
-import { ProblemError } from '#server/http/problem-error.ts'
+import {
+  checkConsistency,
+  checkObjectChange,
+  settingsAfter,
+} from '#server/domain/webhook-settings.ts'
+import { asProblem, ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
 import { type Caller, parsed, type Serving, serve, wrongFields } from '#server/http/serve.ts'
-import { payloadProblems } from '#server/http/webhook-checks.ts'
+import { settingsProblems } from '#server/http/webhook-checks.ts'
 import type { TestSent } from '#server/pipeline/send-test.ts'
 import { getAccountSettings } from '#server/store/account-settings.ts'
 import { getEvent } from '#server/store/events.ts'
@@ -48,27 +51,55 @@ type Settings = Pick<
   | 'hangup_causes'
   | 'connector'
 >
-type Parsed = { readonly settings: Settings } | { readonly problems: readonly FieldError[] }
+type Parsed =
+  | { readonly settings: Settings; readonly problems: readonly FieldError[] }
+  | { readonly settings: null; readonly problems: readonly FieldError[] }
+
+/** What the store would refuse, each by itself: whoever fills in a form is told all of it. */
+function refusals(checks: readonly (() => unknown)[]): FieldError[] {
+  return checks.flatMap((check) => {
+    try {
+      check()
+      return []
+    } catch (error) {
+      const { errors } = asProblem(error)
+      if (errors === undefined) throw error
+      return errors
+    }
+  })
+}
 
 function parseDraft(given: unknown): Parsed {
   const { value, errors } = parsed(WebhookDraft, given)
-  return errors.length > 0 ? { problems: errors } : { settings: value as WebhookDraft }
+  if (errors.length > 0) return { settings: null, problems: errors }
+  const settings = value as WebhookDraft
+  return { settings, problems: refusals([() => restoreRequestSecrets(requestTo(settings), null)]) }
 }
 
 function parseChange(webhook: Webhook, given: unknown): Parsed {
   const { value, errors } = parsed(WebhookChange, given)
-  if (errors.length > 0) return { problems: errors }
-  const settings = settingsAfter(webhook, value as WebhookChange)
-  const wrong = inconsistencies(settings)
-  return wrong.length === 0
-    ? { settings }
-    : {
-        problems: wrong.map(({ path, message }) => ({
-          field: fieldPath(path),
-          code: 'invalid',
-          message,
-        })),
-      }
+  if (errors.length > 0) return { settings: null, problems: errors }
+  const change = value as WebhookChange
+  const settings = settingsAfter(webhook, change)
+  const inconsistent = refusals([() => checkConsistency(settings)])
+  const others = refusals([
+    () => checkObjectChange(webhook.scope, change),
+    // What is stored is masked here: whether a mask stands for something is told all the same.
+    () => restoreRequestSecrets(requestTo(settings), requestTo(webhook)),
+  ])
+  const problems = [...inconsistent, ...others]
+  return inconsistent.length > 0 ? { settings: null, problems } : { settings, problems }
+}
+
+const requestTo = (settings: Settings) => ({ url: settings.url, request: settings })
+
+/** Those of the fields that are right, taken each by itself. */
+function rightFields(given: Readonly<Record<string, unknown>>): WebhookChange {
+  const right = Object.entries(WebhookChange.shape).flatMap(([name, schema]) => {
+    const result = Object.hasOwn(given, name) ? schema.safeParse(given[name]) : null
+    return result?.success ? [[name, result.data]] : []
+  })
+  return Object.fromEntries(right) as WebhookChange
 }
 
 /** A past event of the account, or a sample of the service that the settings name. */
@@ -132,22 +163,6 @@ async function documentOf(
   return service_uuid === null ? null : await getPbxDocument(store, caller.id, service_uuid)
 }
 
-async function urlProblems(
-  { whyForbidden }: RouteDeps,
-  { url, authentication }: Settings,
-): Promise<FieldError[]> {
-  const asked = [{ field: 'url', url }]
-  if (authentication.type === 'oauth2') {
-    asked.push({ field: 'authentication.token_url', url: authentication.token_url })
-  }
-  const found = await Promise.all(
-    asked.map(async ({ field, url: one }) => ({ field, message: await whyForbidden(one) })),
-  )
-  return found.flatMap(({ field, message }) =>
-    message === null ? [] : [{ field, code: 'address_forbidden', message }],
-  )
-}
-
 function testResult(event: Event, sent: TestSent): TestResult {
   const { outcome } = sent
   const { timings } = outcome
@@ -180,17 +195,14 @@ function testResult(event: Event, sent: TestSent): TestResult {
 
 /** The request, or why the payload makes none of this event. */
 async function requestOr(
-  deps: RouteDeps,
+  { templates }: RouteDeps,
   accountId: string,
   previewed: Previewed,
 ): Promise<Pick<Preview, 'request' | 'problems'>> {
-  const { payload } = previewed.request
-  const problems = await payloadProblems(deps, accountId, payload)
-  if (problems.length > 0) return { request: null, problems }
   try {
     const request =
-      payload.style === 'template'
-        ? await deps.templates.preview(accountId, previewed)
+      previewed.request.payload.style === 'template'
+        ? await templates.preview(accountId, previewed)
         : previewRequest(previewed)
     return { request, problems: [] }
   } catch (error) {
@@ -231,22 +243,29 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
       id === null
         ? parseDraft(body.webhook)
         : parseChange(found(await getWebhook(store, caller.id, id)), body.webhook)
-    if ('problems' in result) {
-      const event = await eventOf(deps, caller, body, null)
-      return { event, request: null, fires: null, why_not: null, hints: [], ...result }
-    }
     const { settings } = result
+    const problems = [
+      ...result.problems,
+      ...(await settingsProblems(deps, caller.id, settings ?? rightFields(body.webhook))),
+    ]
+    if (settings === null) {
+      const event = await eventOf(deps, caller, body, null)
+      return { event, request: null, fires: null, why_not: null, hints: [], problems }
+    }
     const event = await eventOf(deps, caller, body, settings.service_uuid)
     const { hangup_causes: ofAccount } = await getAccountSettings(store.read, caller.id)
     const hangup_causes = mergedCauses(ofAccount, settings.hangup_causes)
     const request = { ...settings, hangup_causes }
     const previewed = { event, url: settings.url, request, version, now: now() }
-    const made = await requestOr(deps, caller.id, previewed)
+    const unmade = problems.some(({ field }) => field.startsWith('payload'))
+    const made = unmade
+      ? { request: null, problems: [] }
+      : await requestOr(deps, caller.id, previewed)
     return {
       event,
       request: made.request,
       ...(await verdictOf(deps, caller, event, settings)),
-      problems: [...(await urlProblems(deps, settings)), ...made.problems],
+      problems: [...problems, ...made.problems],
       hints: [
         ...previewHints(event, settings),
         ...(await payloadHints(deps, caller.id, settings, event.type)),
