@@ -80,7 +80,7 @@ export const webhooksRoutes = {
     params: webhookParams,
     status: 204,
     versionOf: WebhookVersion,
-    problems: ['not_found', 'precondition_failed'],
+    problems: ['not_found', 'precondition_failed', 'made_by_call_flow'],
   }),
 
   enableWebhook: route({

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { api } from '#contracts/api.ts'
 import { eventTypes } from '#contracts/events/catalogue.ts'
+import { problems } from '#contracts/problem.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
 
 type Json = Record<string, unknown>
@@ -57,4 +58,12 @@ test('parameters, headers and problems of a change', () => {
   expect(Object.keys(change?.responses ?? {})).toEqual(
     expect.arrayContaining(['200', '400', '401', '404', '412', '413', '415', '422', '500']),
   )
+})
+
+test('every code that routes answer with is told by some of them', () => {
+  const told = JSON.stringify(document.paths)
+  // Of no route: no such address, no such method, or refused before there is a request.
+  const before = ['route_not_found', 'method_not_allowed', 'headers_too_large']
+  const untold = Object.keys(problems).filter((code) => !told.includes(`\`${code}\``))
+  expect(untold.toSorted()).toEqual(before.toSorted())
 })

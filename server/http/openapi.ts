@@ -49,15 +49,18 @@ function parametersOf(route: Route, components: Components): readonly Json[] {
 
 /** Problem codes that a route can answer with, by status. */
 function problemsOf(route: Route): ReadonlyMap<number, readonly ProblemCode[]> {
-  const codes: ProblemCode[] = [...route.problems, 'internal']
+  // A database that is busy or away is told by `not_ready` on any route that asks it.
+  const codes: ProblemCode[] = [...route.problems, 'invalid_request', 'internal']
   if (route.guard === 'api_key') codes.push('unauthorized')
+  if (route.guard !== 'none' || given(route.params)) codes.push('not_ready')
   if (route.guard === 'agent_token') codes.push('agent_unauthorized')
   if (given(route.body)) {
-    codes.push('invalid_json', 'body_too_large', 'unsupported_media_type', 'storage_full')
+    codes.push('invalid_json', 'body_too_large', 'unsupported_media_type')
   }
+  if (route.method !== 'GET') codes.push('storage_full')
   if (given(route.body) || given(route.query)) codes.push('invalid_input')
   if (route.idempotent) codes.push('idempotency_in_progress', 'idempotency_key_reused')
-  return Map.groupBy(codes, (code) => problems[code].status)
+  return Map.groupBy(new Set(codes), (code) => problems[code].status)
 }
 
 function contentOf(route: Route, components: Components): Json {

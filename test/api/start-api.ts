@@ -25,6 +25,7 @@ import { openStore, type StoreOptions } from '#server/store/open-store.ts'
 import type { Store } from '#server/store/store.ts'
 import { type DnsReply, startDnsServer } from '#test/support/dns-server.ts'
 import { loopbackPolicy, templates } from '#test/support/sending.ts'
+import { asDocumented } from './as-documented.ts'
 
 /** A reply: JSON parsed, problems proved to be problems of our form. */
 export interface Reply {
@@ -91,7 +92,9 @@ async function clientOf(store: Store, url: string, name: string): Promise<Client
         headers: { authorization: `Bearer ${key}`, ...given, ...headers },
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
-      return await readReply(response)
+      const reply = await readReply(response)
+      asDocumented(method, path, reply)
+      return reply
     },
   }
 }
