@@ -51,7 +51,7 @@ export const callsRoutes = {
         .regex(/^\d{1,12}$/, 'must be seconds since 1970')
         .transform(Number)
         .meta({ description: 'Epoch seconds.' }),
-      signature: z.string().max(100),
+      signature: z.string().max(100).meta({ description: 'As the link of the event has it.' }),
       download,
     }),
     media: 'audio/*',

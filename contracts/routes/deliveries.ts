@@ -11,11 +11,11 @@ const deliveryParams = z.strictObject({ id: DeliveryId })
 
 const deliveryFilters = {
   webhook_id: WebhookId.optional(),
-  state: DeliveryState.optional(),
-  event_type: EventTypeName.optional(),
+  state: DeliveryState.optional().meta({ description: 'Of the delivery.' }),
+  event_type: EventTypeName.optional().meta({ description: 'Of events of this type.' }),
   event_id: EventId.optional(),
-  service_uuid: z.uuid().optional(),
-  call_uuid: z.uuid().optional(),
+  service_uuid: z.uuid().optional().meta({ description: 'Of events of this service.' }),
+  call_uuid: z.uuid().optional().meta({ description: 'Of events of this call.' }),
   number: NumberFilter.optional(),
   ...period,
 }
@@ -92,8 +92,11 @@ export const deliveriesRoutes = {
       ...listQuery,
       ...deliveryFilters,
       status_code: StatusFilter.optional(),
-      error: AttemptError.optional(),
-      ok: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
+      error: AttemptError.optional().meta({ description: 'Why the attempt failed.' }),
+      ok: z
+        .stringbool({ truthy: ['true'], falsy: ['false'] })
+        .optional()
+        .meta({ description: 'true: the receiver answered 2xx; false: the attempt failed.' }),
     }),
     answer: pageOf(Attempt),
     exported: 'attempts',

@@ -16,9 +16,9 @@ export const eventsRoutes = {
     summary: 'List events in the native form.',
     query: z.strictObject({
       ...listQuery,
-      type: EventTypeName.optional(),
-      service_uuid: z.uuid().optional(),
-      call_uuid: z.uuid().optional(),
+      type: EventTypeName.optional().meta({ description: 'Only those of this type.' }),
+      service_uuid: z.uuid().optional().meta({ description: 'Only those of this service.' }),
+      call_uuid: z.uuid().optional().meta({ description: 'Only those of this call.' }),
       number: NumberFilter.optional(),
       ...period,
     }),

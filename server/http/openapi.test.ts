@@ -67,3 +67,13 @@ test('every code that routes answer with is told by some of them', () => {
   const untold = Object.keys(problems).filter((code) => !told.includes(`\`${code}\``))
   expect(untold.toSorted()).toEqual(before.toSorted())
 })
+
+test('every parameter of a query says what it is', () => {
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods))
+  const silent = operations.flatMap(({ operationId, parameters }) =>
+    parameters
+      .filter(({ in: place, schema }) => place === 'query' && !(schema as Json).description)
+      .map(({ name }) => `${operationId} ${name}`),
+  )
+  expect(silent).toEqual([])
+})
