@@ -75,6 +75,31 @@ test('Tradersoft has the 14 parameters, and all can be edited', async () => {
   expect(edited.body.payload.fields).toHaveLength(1)
 })
 
+test('Tradersoft: each parameter has its value in what is sent of a call', async () => {
+  const settings = definitions.find(({ name }) => name === 'tradersoft')?.settings
+  const { body } = await server.anna.request('POST', '/api/v1/webhooks/preview', {
+    body: { trigger: 'call.ended', webhook: { ...settings, url: 'https://crm.example/calls' } },
+  })
+  expect(body).toMatchObject({ problems: [], hints: [], fires: true })
+  const { call } = body.event
+  expect(JSON.parse(body.request.body)).toEqual({
+    uniqueid: call.uuid,
+    status: 'answered',
+    bill_duration: 266,
+    dst: '1002',
+    src: '0288881234',
+    leadid: null,
+    caller_id_number: '0288881234',
+    public_recording: call.recording_url,
+    bridged: true,
+    start_at: call.started_at,
+    duration: 289,
+    end_at: call.ended_at,
+    hangup_initiator: 'caller',
+    hangup_cause: 'Answered',
+  })
+})
+
 test('what is wrong is told by field; an unknown one is 404', async () => {
   const wrong = await server.anna.request('POST', address('salesforce'), {
     body: { url: 'https://acme.example', connector: { several: 'guess' } },
