@@ -7,10 +7,10 @@ import type { Preview } from '#contracts/preview.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import { partsOf } from '#contracts/webhook/field-text.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
-import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { prepareRequests } from '#server/domain/render/render.ts'
+import { endedCall } from '#server/domain/salesforce/ended-call.ts'
 import { apiUrl, type EndedCall, taskUpsert } from '#server/domain/salesforce/task.ts'
 
 export interface Previewed {
@@ -25,11 +25,11 @@ export interface Previewed {
 
 export type PreviewedRequest = NonNullable<Preview['request']>
 
-/** The request, its secrets and its signature masked: no secret need be known. */
+/** The request, its secrets and its signature masked: no secret need be known. Throws NotRenderedError. */
 export function previewRequest({ event, url, request, version, now }: Previewed): PreviewedRequest {
   if (request.connector !== null) {
-    const renamed = renameCause(event as unknown as StoredEventObject, request.hangup_causes)
-    return previewTask(renamed as unknown as EndedCall, url, request.connector, version)
+    const renamed = renameCause(endedCall(event), request.hangup_causes)
+    return previewTask(renamed, url, request.connector, version)
   }
   const { render, secretHeaders, signed, oauth2 } = prepareRequests(url, request, version)
   const { headers, ...rest } = render(nativeBody(event))

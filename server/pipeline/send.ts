@@ -5,12 +5,11 @@ import type { Connector } from '#contracts/webhook/connector.ts'
 import { type AttemptOutcome, outcomeWithoutRequest } from '#server/domain/attempt-outcome.ts'
 import type { OAuth2 } from '#server/domain/oauth2.ts'
 import { redactCutText, redactHeaders, redactText, secretsIn } from '#server/domain/redact.ts'
-import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import type { WebhookRequest } from '#server/domain/render/render.ts'
 import type { TokenAnswer } from '#server/domain/salesforce/answers.ts'
-import type { EndedCall } from '#server/domain/salesforce/task.ts'
+import { endedCall } from '#server/domain/salesforce/ended-call.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
 import { plainIdentity, type TlsIdentity } from '#server/outbound/tls-identity.ts'
@@ -174,6 +173,8 @@ async function sendByConnector(
   at: number,
 ): Promise<Sent> {
   const { timeoutMs, tlsVersion, url, requestVersion } = webhook
+  const call = endedCallOf(event)
+  if (call instanceof NotRenderedError) return sentNothing(webhook, { method: 'PATCH' }, call)
   const identity = tlsVersion === null ? plainIdentity : await identities.of(webhook, tlsVersion)
   const sent = await sendToSalesforce({
     conversation: startConversation(deps.sender, { timeoutMs, identity }),
@@ -181,11 +182,19 @@ async function sendByConnector(
     tokenKey: `${requestVersion} ${url}`,
     settings,
     url,
-    event: renameCause(JSON.parse(event.body) as EndedCall & StoredEventObject, hangupCauses),
+    event: renameCause(call, hangupCauses),
     version: deps.version,
     at,
   })
   return { ...sent, outcome: withoutSecrets(sent.outcome) }
+}
+
+function endedCallOf({ body }: SentEvent): ReturnType<typeof endedCall> | NotRenderedError {
+  try {
+    return endedCall(JSON.parse(body) as object)
+  } catch (error) {
+    return notRendered(error)
+  }
 }
 
 const withHeaders = (request: WebhookRequest, more: WebhookRequest['headers']): WebhookRequest => ({
@@ -223,7 +232,7 @@ function notRendered(error: unknown): NotRenderedError {
 
 function sentNothing(
   { url }: ClaimedWebhook,
-  { method }: PreparedRequests,
+  { method }: Pick<PreparedRequests, 'method'>,
   { message }: NotRenderedError,
 ): Sent {
   return {

@@ -155,6 +155,20 @@ describe('preview', () => {
     expect(fields(odd.body.problems)).toEqual(['constructor', 'name', 'triggers', 'url'])
   })
 
+  test('Salesforce gets ended calls only, whatever is asked for', async () => {
+    const login = { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' }
+    const connector = { type: 'salesforce', login }
+    const made = await create({ connector })
+    for (const trigger of eventTypes.filter((type) => type !== 'call.ended')) {
+      const { body } = await preview({ trigger, webhook: { ...draft, connector } })
+      const message = `Salesforce gets a Task of call.ended only, not of ${trigger}.`
+      expect(body).toMatchObject({ request: null, problems: [{ message }], fires: false })
+      const address = `/api/v1/webhooks/${made.id}/test`
+      const tested = await server.anna.request('POST', address, { body: { trigger } })
+      expect(tested).toMatchObject({ status: 200, body: { ok: false, error_detail: message } })
+    }
+  })
+
   test('tells of masks that stand for no secret, as the change itself does', async () => {
     const token = { type: 'token', token: '********' }
     const made = await create({ authentication: { type: 'token', token: 't0ken' } })
