@@ -59,7 +59,7 @@ function previewTask(
   settings: Connector,
   version: string,
 ): PreviewedRequest {
-  const { path, body } = taskUpsert(event, settings, { chosen: null, all: [] })
+  const { path, body } = taskUpsert({ event, settings, test: false }, { chosen: null, all: [] })
   return {
     method: 'PATCH',
     url: apiUrl(url, settings, path),

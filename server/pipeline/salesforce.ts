@@ -43,6 +43,8 @@ export interface SalesforceCall {
   /** Of My Domain. */
   readonly url: string
   readonly event: EndedCall
+  /** Its Task is marked as one, and is not that of the call. */
+  readonly test: boolean
   /** Offhook's. */
   readonly version: string
   /** Epoch milliseconds of the wall clock. */
@@ -192,7 +194,7 @@ async function query(
 
 /** By the external id: sent twice, it is the same Task. */
 async function upsertTask(call: SalesforceCall, found: FoundPeople): Promise<void> {
-  const { path, body } = taskUpsert(call.event, call.settings, found)
+  const { path, body } = taskUpsert(call, found)
   const answer = await ask(call, { purpose: 'Task', method: 'PATCH', path, body })
   const upserted = UpsertAnswer.safeParse(answer)
   if (!upserted.success)

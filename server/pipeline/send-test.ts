@@ -1,7 +1,7 @@
 /** Test requests of a webhook, beside its deliveries: nothing is stored, whatever comes of them. */
 import type { Event } from '#contracts/events/catalogue.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
-import { createSending, type SendDeps, type Sent, send } from '#server/pipeline/send.ts'
+import { createSending, type SendDeps, type Sent, send, testMarks } from '#server/pipeline/send.ts'
 import { readForSending } from '#server/store/webhook-requests.ts'
 
 export interface TestSent extends Omit<Sent, 'requestBody'> {
@@ -22,9 +22,6 @@ export interface Tester {
 /** Somebody who presses a button and waits. */
 const mostOfAccount = 4
 
-/** So that a receiver can tell a test from what really happened. */
-const marks = { 'webhook-test': 'true' }
-
 export function createTester(deps: SendDeps & { readonly now: () => number }): Tester {
   const sending = createSending(deps)
   const underWay = new Map<string, number>()
@@ -34,7 +31,7 @@ export function createTester(deps: SendDeps & { readonly now: () => number }): T
     if (webhook === null) return null
     const body = nativeBody(event)
     const startedAt = deps.now()
-    const sent = await send(sending, webhook, { id: event.id, body }, marks, startedAt)
+    const sent = await send(sending, webhook, { id: event.id, body }, testMarks, startedAt)
     return { ...sent, startedAt, requestBody: sent.requestBody ?? body }
   }
   return {

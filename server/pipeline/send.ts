@@ -89,6 +89,9 @@ export interface Sent {
 /** The headers that this request has and others of the webhook have not; names in lower case. */
 type Marks = Readonly<Record<string, string>>
 
+/** So that a receiver can tell a test from what really happened. */
+export const testMarks: Marks = { 'webhook-test': 'true' }
+
 /** Rejects for our own failures only. Receivers compare the signature's time with their own clock, so `at` is the wall clock's. */
 export async function send(
   sending: Sending,
@@ -101,7 +104,8 @@ export async function send(
   const found = renderers.of(webhook)
   const renderer = found instanceof Promise ? await found : found
   if ('connector' in renderer) {
-    return await sendByConnector(sending, webhook, renderer, event, at)
+    const test = marks === testMarks
+    return await sendByConnector(sending, webhook, renderer, { ...event, test }, at)
   }
   const rendering = renderedOf(renderer, event.body)
   const rendered = rendering instanceof Promise ? await rendering : rendering
@@ -169,7 +173,7 @@ async function sendByConnector(
   { deps, identities, salesforceTokens }: Sending,
   webhook: ClaimedWebhook,
   { connector: settings, hangupCauses }: Extract<Prepared, { connector: Connector }>,
-  event: SentEvent,
+  event: SentEvent & { readonly test: boolean },
   at: number,
 ): Promise<Sent> {
   const { timeoutMs, tlsVersion, url, requestVersion } = webhook
@@ -183,6 +187,7 @@ async function sendByConnector(
     settings,
     url,
     event: renameCause(call, hangupCauses),
+    test: event.test,
     version: deps.version,
     at,
   })

@@ -3,12 +3,14 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EventOf } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
+import { createTester } from '#server/pipeline/send-test.ts'
 import {
   type SalesforceRecord,
   type SalesforceServer,
   salesforceApp,
   startSalesforce,
 } from '#test/support/salesforce-server.ts'
+import { sending, templates } from '#test/support/sending.ts'
 import { oneWebhook } from './one-webhook.ts'
 
 type EndedCall = EventOf<'call.ended'>
@@ -90,6 +92,23 @@ test('a call becomes one Task of the Contact whose number it is', async () => {
     ['Search for the number', 200],
   ])
   expect(JSON.stringify(attempt)).not.toContain(salesforceApp.client_secret)
+})
+
+test('a test makes a Task that says so, and leaves that of the call alone', async () => {
+  await using one = await connected()
+  await one.deliver(ended)
+  const before = { ...taskOf(ended) }
+  await using sender = sending()
+  const tester = createTester({ store: one.store, sender, templates, version: '1', now: Date.now })
+  for (const _ of ['once', 'again']) {
+    const sent = await tester.send(one.tenant.account.id, one.webhook.id, ended)
+    expect(sent).toMatchObject({ outcome: { ok: true } })
+  }
+  expect(taskOf(ended)).toEqual(before)
+  expect([...salesforce.tasks.values()].map(({ Subject }) => Subject)).toEqual([
+    'Inbound call from +61288881234',
+    '[Test] Inbound call from +61288881234',
+  ])
 })
 
 test('the Task is of the day on which the call was for those who read it', async () => {

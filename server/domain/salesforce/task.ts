@@ -2,6 +2,7 @@
 import { DateTime } from 'luxon'
 import type { EventOf } from '#contracts/events/catalogue.ts'
 import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
+import { namedUuid } from '#server/domain/events/ids.ts'
 import { type StoredEventObject, textOf, valueAt } from '#server/domain/render/event-values.ts'
 import { prepareFieldText } from '#server/domain/render/field-text.ts'
 import type { FoundPeople } from '#server/domain/salesforce/phone-search.ts'
@@ -35,17 +36,25 @@ export function apiUrl(
   return new URL(`/services/data/v${api_version}${path}`, instance).href
 }
 
+interface TaskSource {
+  readonly event: EndedCall
+  readonly settings: SalesforceConnector
+  readonly test: boolean
+}
+
 /** The request that makes the Task or changes it: by its external id, so that sent twice it is the same Task. */
 export function taskUpsert(
-  event: EndedCall,
-  settings: SalesforceConnector,
+  { event, settings, test }: TaskSource,
   found: FoundPeople,
 ): { readonly path: string; readonly body: object } {
   const { external_id_field: field } = settings
+  const { uuid } = event.call
+  const task = taskOf(event, settings, found)
   const record = {
     attributes: { type: 'Task' },
-    [field]: event.call.uuid,
-    ...taskOf(event, settings, found),
+    // Of a past call there may be a Task already, which a test leaves alone.
+    [field]: test ? namedUuid(uuid, 'test') : uuid,
+    ...(test ? { ...task, Subject: `[Test] ${task.Subject}`.slice(0, 255) } : task),
   }
   return {
     path: `/composite/sobjects/Task/${field}`,
@@ -57,7 +66,7 @@ function taskOf(
   event: EndedCall,
   settings: SalesforceConnector,
   found: FoundPeople,
-): Readonly<Record<string, unknown>> {
+): { readonly Subject: string } & Readonly<Record<string, unknown>> {
   const { call } = event
   const owner = ownerOf(event, settings)
   return {
