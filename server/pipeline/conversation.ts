@@ -1,7 +1,7 @@
 /** Several requests that make one attempt: all within its time, the last one shown as the attempt, the others beside it. */
 import type { AttemptError, EarlierRequest } from '#contracts/delivery.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
-import { redactHeaders, redactUrl } from '#server/domain/redact.ts'
+import { redactHeaders, redactUrl, secretsIn } from '#server/domain/redact.ts'
 import type { WebhookRequest } from '#server/domain/render/render.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
 import type { TlsIdentity } from '#server/outbound/tls-identity.ts'
@@ -14,10 +14,15 @@ export interface Told {
   readonly requestBody: string
   readonly outcome: AttemptOutcome
   readonly earlierRequests: readonly EarlierRequest[]
+  /** What was sent to be let in: an answer that repeats it is not to be shown so. */
+  readonly secrets: readonly string[]
 }
 
 export interface Conversation {
-  /** `shownBody`: what the log has for a body that is secret. Rejects for our own failures only. */
+  /**
+   * `shownBody`: what the log has for a body that is secret, and so is then what is answered. Rejects for our own
+   * failures only.
+   */
   readonly ask: (
     purpose: string,
     request: WebhookRequest,
@@ -35,6 +40,8 @@ interface Asked {
   readonly shownBody: string
   readonly outcome: AttemptOutcome
 }
+
+const lettingIn: ReadonlySet<string> = new Set(['authorization'])
 
 export function startConversation(
   sender: Pick<Sender, 'attempt'>,
@@ -64,12 +71,14 @@ export function startConversation(
         requestBody: shownBody,
         outcome: {
           ...outcome,
+          ...(shownBody !== request.body && { responseBody: null, responseTruncated: false }),
           durationMs,
           ok: outcome.ok && refused === undefined,
           error: refused?.error ?? outcome.error,
           errorDetail: detail === null ? null : `${purpose}: ${detail}`,
         },
         earlierRequests: all.slice(0, -1).map(earlierOf),
+        secrets: all.flatMap((one) => secretsIn(one.request.headers, lettingIn)),
       }
     },
   }

@@ -29,13 +29,8 @@ class NoToken extends Error {
   constructor(conversation: Conversation, detail: string) {
     super(detail)
     this.asker = conversation
-    this.told = withoutBody(conversation.told({ error: 'token', detail }))
+    this.told = conversation.told({ error: 'token', detail })
   }
-}
-
-/** Whatever a token endpoint answers may hold a token, or repeat the credentials: the sentence has what it said. */
-function withoutBody(told: Told): Told {
-  return { ...told, outcome: { ...told.outcome, responseBody: null, responseTruncated: false } }
 }
 
 /** Told: there was no token, and the request was not sent. Rejects for our own failures only. */

@@ -3,6 +3,7 @@ import type { AttemptError } from '#contracts/delivery.ts'
 import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { jsonOrNull } from '#server/domain/json.ts'
+import { redactText } from '#server/domain/redact.ts'
 import {
   peopleOf,
   QueryAnswer,
@@ -94,7 +95,7 @@ async function signIn({
     },
     '(credentials)',
   )
-  if (!outcome.ok) throw refusalOf(conversation, outcome)
+  if (!outcome.ok) throw refusalOf(conversation, outcome, secretsOf(settings))
   const answer = TokenAnswer.safeParse(jsonOrNull(outcome.responseBody))
   if (!answer.success)
     throw new Refusal(conversation, 'response_invalid', 'The answer holds no access token.')
@@ -142,11 +143,20 @@ async function askWith(
   })
 }
 
-function refusalOf(conversation: Conversation, outcome: AttemptOutcome): Refusal {
+/** An endpoint may repeat what it was sent. */
+const secretsOf = ({ login }: SalesforceConnector) =>
+  login.type === 'client_credentials' ? [login.client_secret] : []
+
+/** `secrets`: what was sent to be let in, beside headers. */
+function refusalOf(
+  conversation: Conversation,
+  outcome: AttemptOutcome,
+  secrets: readonly string[] = [],
+): Refusal {
   const said = refusalText(outcome.responseBody)
   const detail = [outcome.errorDetail, said === null ? null : `It says: ${said}`]
   const text = detail.filter((part) => part !== null).join(' ')
-  return new Refusal(conversation, outcome.error ?? 'status', text)
+  return new Refusal(conversation, outcome.error ?? 'status', redactText(text, secrets))
 }
 
 /** Contacts before Leads, and of each what the search finds before what has the same digits. */

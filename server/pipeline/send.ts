@@ -14,7 +14,7 @@ import { signatureHeaders } from '#server/domain/sign.ts'
 import type { Sender } from '#server/outbound/attempt.ts'
 import { plainIdentity, type TlsIdentity } from '#server/outbound/tls-identity.ts'
 import { type AccessTokens, createAccessTokens } from '#server/pipeline/access-tokens.ts'
-import { startConversation } from '#server/pipeline/conversation.ts'
+import { startConversation, type Told } from '#server/pipeline/conversation.ts'
 import { sendWithToken } from '#server/pipeline/oauth2.ts'
 import {
   createRenderers,
@@ -166,7 +166,7 @@ async function sendByToken(
   })
   return 'request' in came
     ? sentOf(came.request, renderer, came.outcome, came.earlierRequests)
-    : { ...came, outcome: withoutSecrets(came.outcome) }
+    : sentOfConversation(came)
 }
 
 async function sendByConnector(
@@ -191,8 +191,13 @@ async function sendByConnector(
     version: deps.version,
     at,
   })
-  return { ...sent, outcome: withoutSecrets(sent.outcome) }
+  return sentOfConversation(sent)
 }
+
+const sentOfConversation = ({ secrets, ...told }: Told): Sent => ({
+  ...told,
+  outcome: withoutSecrets(told.outcome, secrets),
+})
 
 function endedCallOf({ body }: SentEvent): ReturnType<typeof endedCall> | NotRenderedError {
   try {

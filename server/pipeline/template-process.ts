@@ -18,6 +18,7 @@ interface Waiting {
   readonly done: PromiseWithResolvers<JobDone<JobName>>
   /** How many processes have died with it. */
   deaths: number
+  hung: boolean
 }
 
 const program = fileURLToPath(new URL('template-program.ts', import.meta.url))
@@ -72,7 +73,10 @@ export function createTemplateProcess(): TemplateProcess {
       // Its exit is told as well.
       if (error !== null) child?.kill('SIGKILL')
     })
-    watch = setTimeout(() => child?.kill('SIGKILL'), hangsMs)
+    watch = setTimeout(() => {
+      if (current !== null) current.hung = true
+      child?.kill('SIGKILL')
+    }, hangsMs)
   }
 
   function gone(which: ChildProcess, why: Error | string): void {
@@ -81,12 +85,11 @@ export function createTemplateProcess(): TemplateProcess {
     const dead = current
     if (dead === null) return
     dead.deaths += 1
+    const failure = failureOf(dead, why)
     if (closed) dead.done.reject(closedError())
-    else if (why instanceof Error) dead.done.reject(why)
-    else if (why === 'SIGABRT') dead.done.resolve(failed('it takes too much memory'))
-    // Somebody else may have killed it, once.
-    else if (dead.deaths > 1) dead.done.resolve(failed(`its process died twice (${why})`))
-    else queue.unshift(dead)
+    else if (failure === null) queue.unshift(dead)
+    else if (failure instanceof Error) dead.done.reject(failure)
+    else dead.done.resolve(failure)
     next()
   }
 
@@ -94,15 +97,13 @@ export function createTemplateProcess(): TemplateProcess {
     async run<N extends JobName>(job: Job<N>) {
       if (closed) throw closedError()
       const done = Promise.withResolvers<JobDone<JobName>>()
-      queue.push({ job, done, deaths: 0 })
+      queue.push({ job, done, deaths: 0, hung: false })
       if (current === null) next()
       return (await done.promise) as JobDone<N>
     },
     async close() {
       closed = true
-      for (const { done } of queue.splice(0)) {
-        done.reject(closedError())
-      }
+      for (const { done } of queue.splice(0)) done.reject(closedError())
       clearTimeout(watch)
       const last = child
       if (last === null) return
@@ -115,6 +116,18 @@ export function createTemplateProcess(): TemplateProcess {
 }
 
 const closedError = () => new Error('Templates are not rendered any more.')
+
+/** What became of a job whose process is gone; an error: our own; null: it may be done once more. */
+function failureOf(
+  { deaths, hung }: Waiting,
+  why: Error | string,
+): JobDone<JobName> | Error | null {
+  if (why instanceof Error) return why
+  if (hung) return failed(`it was not done in ${hangsMs / 1000} s`)
+  if (why === 'SIGABRT') return failed('it takes too much memory')
+  // Somebody else may have killed it, once.
+  return deaths > 1 ? failed(`its process died twice (${why})`) : null
+}
 
 const failed = (why: string): JobDone<JobName> => ({
   result: { notRendered: `The template failed: ${why}.` },

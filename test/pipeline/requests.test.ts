@@ -102,6 +102,19 @@ test('own names for hangup causes: those of the account at once, those of the we
   expect(await causeOf(other, 'evt_5')).toBe('Answered')
 })
 
+test('a receiver that repeats the token where the log cuts its answer does not bring a part of it into the log', async () => {
+  const token = 's3cret-t0ken-of-a-receiver'
+  await using one = await oneWebhook({ authentication: { type: 'token', token } })
+  const before = 'x'.repeat(65_536 - 12)
+  one.receiver.respond(({ headers }) => ({
+    status: 400,
+    body: `${before}${headers.authorization?.replace('Bearer ', '')}`,
+  }))
+  const attempt = await one.deliver(ended)
+  expect(attempt.response_truncated).toBe(true)
+  expect(attempt.response_body).toBe(`${before}***`)
+})
+
 test('a template with a loop, made in a process of its own, arrives signed; one without end is an attempt without a request', async () => {
   await using one = await oneWebhook({
     payload: {

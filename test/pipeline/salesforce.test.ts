@@ -289,6 +289,11 @@ describe('what goes wrong', () => {
       /invalid_client: nope/,
     ],
     [{ status: 200, body: '<html>' }, /holds no access token/],
+    [{ status: 200, body: '{"access_token":"consumer-secret-17"}' }, /holds no access token/],
+    [
+      { status: 400, body: '{"error":"no","error_description":"consumer-secret-17"}' },
+      /no: \*\*\*/,
+    ],
     [{ status: 503, body: 'later' }, /503/],
   ])('a token endpoint that answers %j', async (refusal, said) => {
     salesforce.tokenRefusal = refusal
@@ -299,6 +304,15 @@ describe('what goes wrong', () => {
     expect(attempt.error_detail).toMatch(said)
     expect(attempt.request_body).toBe('(credentials)')
     expect(JSON.stringify(attempt)).not.toContain(salesforceApp.client_secret)
+  })
+
+  test('what repeats the access token does not bring it into the log', async () => {
+    salesforce.repeatsToken = true
+    await using one = await connected()
+    const attempt = await one.deliver(ended)
+    expect(attempt.response_body).toContain('not by ***')
+    expect(attempt.error_detail).toMatch(/INVALID_REQUEST: not by \*\*\*/)
+    expect(JSON.stringify(attempt)).not.toContain('00D')
   })
 
   test('what fails for one is not asked again at once for the next', async () => {

@@ -31,6 +31,8 @@ export interface SalesforceServer extends AsyncDisposable {
   limit: number
   /** Fields that no Task may have. */
   readonly unknownFields: Set<string>
+  /** Refusals of Tasks repeat the token that they were sent with. */
+  repeatsToken: boolean
   /** What is answered by the token endpoint instead; null: a token. */
   tokenRefusal: { readonly status: number; readonly body: string } | null
 }
@@ -58,6 +60,7 @@ export async function startSalesforce(publicKey?: string): Promise<SalesforceSer
     endSessions: () => sessions.clear(),
     limit: 0,
     unknownFields: new Set(),
+    repeatsToken: false,
     tokenRefusal: null,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
@@ -113,6 +116,9 @@ function replyTo(state: State, request: IncomingMessage, url: URL, body: string)
   if (call === 'GET /search') return searchReply(state, query)
   if (call === 'GET /query') return queryReply(state, query)
   const upsert = /^PATCH \/composite\/sobjects\/Task\/(\w+)$/.exec(call)
+  if (upsert !== null && state.repeatsToken) {
+    return refusal(400, 'INVALID_REQUEST', `not by ${session}`)
+  }
   if (upsert !== null) return upsertReply(state, upsert[1] ?? '', body)
   return refusal(404, 'NOT_FOUND', 'The requested resource does not exist')
 }
