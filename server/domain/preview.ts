@@ -1,5 +1,5 @@
 /** What a webhook would send of an event. Pure, and by the functions of the delivery itself. */
-import type { Event } from '#contracts/events/catalogue.ts'
+import { type Event, type EventType, eventCatalogue } from '#contracts/events/catalogue.ts'
 import { eventFields } from '#contracts/events/field-names.ts'
 import { fieldPath } from '#contracts/field-path.ts'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
@@ -92,6 +92,12 @@ function clearTextHints({ url, authentication, headers }: HintedSettings): Previ
   ]
 }
 
+/** The format has no event of the type, so nothing is in it. */
+function formatHints(type: EventType, { style }: RequestSettings['payload']): Preview['hints'] {
+  if (style !== 'phone-cloud' || eventCatalogue[type].phoneCloudType !== null) return []
+  return [{ field: 'payload', message: `the Phone Cloud format has no event for ${type}` }]
+}
+
 type HintedSettings = RequestSettings & { readonly url: string }
 
 /** What is allowed and perhaps not meant: secrets in clear text, fields that events of this type never have. */
@@ -120,6 +126,7 @@ export function previewHints(
   }
   return [
     ...clearTextHints(settings),
+    ...formatHints(type, payload),
     ...path_arguments.flatMap((text, i) => textHints(text, ['path_arguments', i])),
     ...headers.flatMap(({ value }, i) => textHints(value, ['headers', i, 'value'])),
     ...fields.flatMap(({ field, value }, i) => {

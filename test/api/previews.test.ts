@@ -210,6 +210,18 @@ describe('preview', () => {
     expect(other.body).toMatchObject({ fires: false, why_not: expect.stringMatching(/trigger/) })
   })
 
+  test('says that the Phone Cloud format has no such event', async () => {
+    const webhook = {
+      ...draft,
+      triggers: ['user.inbound.ringing'],
+      payload: { style: 'phone-cloud' },
+    }
+    const { body } = await preview({ trigger: 'call.ended', webhook })
+    expect(body.hints).toEqual([
+      { field: 'payload', message: 'the Phone Cloud format has no event for call.ended' },
+    ])
+  })
+
   test('warns of secrets that whoever is on the way can read', async () => {
     const webhook = {
       ...draft,
