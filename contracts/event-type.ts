@@ -13,9 +13,13 @@ export const EventFieldInfo = z
     label: z.string(),
     aliases: z.array(z.string()).meta({ description: 'Its names in the hosted products.' }),
     description: z.string(),
-    type: z.string(),
+    type: z.string().meta({
+      description: 'text, integer, boolean, time, choice, list, object; null: never a value.',
+    }),
     unit: z.string().nullable(),
-    nullable: z.boolean(),
+    nullable: z.boolean().meta({
+      description: 'Whether it is null in some events of the types that were asked for.',
+    }),
     triggers: z.array(EventTypeName).meta({ description: 'The types of event that have it.' }),
   })
   .meta({ id: 'EventFieldInfo' })

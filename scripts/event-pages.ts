@@ -46,7 +46,9 @@ function eventsPage(): string {
 }
 
 const typeText = ({ type, unit, nullable }: EventField) =>
-  `${type}${unit === null ? '' : ` (${unit})`}${nullable ? ', or null' : ''}`
+  type === 'null'
+    ? 'always null'
+    : `${type}${unit === null ? '' : ` (${unit})`}${nullable ? ', or null' : ''}`
 
 function eventPage(type: EventType): string {
   const { label, description, scope, phoneCloudType } = eventCatalogue[type]
@@ -59,7 +61,7 @@ function eventPage(type: EventType): string {
     'user-agent': 'Offhook/<version>',
     ...signature,
   }
-  const fields = listEventFields().filter(({ triggers }) => triggers.includes(type))
+  const fields = listEventFields([type])
   const also = phoneCloudType === null ? '' : ` In the Phone Cloud format: \`${phoneCloudType}\`.`
   return [
     madeFrom('contracts/events/'),

@@ -57,33 +57,37 @@ export const ServiceRef = z
   .meta({ id: 'ServiceRef' })
 export type ServiceRef = z.infer<typeof ServiceRef>
 
-const party = (who: string, label: string, aliases: { raw: Aliases; name: Aliases }) =>
+interface PartyNames {
+  readonly raw: string
+  readonly name: string
+  readonly aliases: { readonly raw: Aliases; readonly name: Aliases }
+}
+
+const party = (who: string, { raw, name, aliases }: PartyNames) =>
   z.object({
     number: textOrNull(
-      `${label} (E.164)`,
+      `${raw} (E.164)`,
       `The number of the ${who} in E.164, or null where it cannot be derived (an extension, a withheld number, no country set).`,
     ),
     raw: textOrNull(
-      label,
+      raw,
       `The number of the ${who} as the PBX had it; null where it had none.`,
       aliases.raw,
     ),
-    name: textOrNull(
-      `${label} Name`,
-      `The name of the ${who}, as displayed or as configured.`,
-      aliases.name,
-    ),
+    name: textOrNull(name, `The name of the ${who}, as displayed or as configured.`, aliases.name),
   })
 
-export const SourceParty = party('caller', 'Source Number', {
-  raw: ['src', 'caller_id'],
-  name: ['caller_name'],
+export const SourceParty = party('caller', {
+  raw: 'Source Number',
+  name: 'Caller name',
+  aliases: { raw: ['src', 'caller_id'], name: ['caller_name'] },
 }).extend({
   anonymous: flag('Anonymous', 'The caller withheld the number.'),
 })
-export const DestinationParty = party('dialled destination', 'Destination Number', {
-  raw: ['dst', 'dest_number'],
-  name: [],
+export const DestinationParty = party('dialled destination', {
+  raw: 'Destination Number',
+  name: 'Destination name',
+  aliases: { raw: ['dst', 'dest_number'], name: [] },
 })
 export type SourceParty = z.infer<typeof SourceParty>
 export type DestinationParty = z.infer<typeof DestinationParty>
@@ -231,7 +235,10 @@ export const CallRecord = Call.extend({
   ring_duration: seconds('Ring duration', 'Seconds in which a phone rang before the first answer.'),
   wait_duration: seconds('Wait duration', 'Seconds waiting in queues.'),
   hangup: Hangup,
-  answered_by: UserRef.nullable().meta({ description: 'The user who answered first.' }),
+  answered_by: UserRef.nullable().meta({
+    label: 'Answered by',
+    description: 'The user who answered first.',
+  }),
   diverted_to: textOrNull('Diverted to', 'The outside number that the call was diverted to.'),
   recording_url: textOrNull(
     'Recording',
@@ -320,7 +327,10 @@ export const QueueSummary = QueueRef.extend({
     label: 'Position',
     description: 'Position in the queue on entering; null where queue_log is not read.',
   }),
-  answered_by: UserRef.nullable().meta({ description: 'The agent who answered.' }),
+  answered_by: UserRef.nullable().meta({
+    label: 'Queue answered by',
+    description: 'The agent who answered.',
+  }),
   agents_tried: z
     .array(TriedUser)
     .meta({ label: 'Agents tried', description: 'In order of first ringing.' }),
@@ -334,7 +344,10 @@ export const RingGroupSummary = RingGroupRef.extend({
   }),
   entered_at: time('Ring group entered', 'When the call entered the ring group.'),
   ring_duration: seconds('Ring group ring time', 'Seconds from entering to answer or leaving.'),
-  answered_by: UserRef.nullable().meta({ description: 'The member who answered.' }),
+  answered_by: UserRef.nullable().meta({
+    label: 'Ring group answered by',
+    description: 'The member who answered.',
+  }),
   members_tried: z
     .array(TriedUser)
     .meta({ label: 'Members tried', description: 'In order of first ringing.' }),
@@ -345,7 +358,10 @@ export const Transfer = z
     kind: z
       .enum(['blind', 'attended'])
       .meta({ label: 'Transfer kind', description: 'blind or attended.' }),
-    by: UserRef.nullable().meta({ description: 'The user who transferred.' }),
+    by: UserRef.nullable().meta({
+      label: 'Transferred by',
+      description: 'The user who transferred.',
+    }),
     to: textOrNull('Transferred to', 'The extension or number that the call was transferred to.'),
     merged_uuid: z.uuid().nullable().meta({
       label: 'Consultation call UUID',

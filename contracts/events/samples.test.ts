@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
+import { type EventType, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { listEventFields } from '#contracts/events/fields.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
 
@@ -19,6 +19,24 @@ function pathsOf(value: unknown, path: string, open: ReadonlySet<string>): strin
   return Object.entries(value).flatMap(([key, inner]) =>
     pathsOf(inner, path === '' ? key : `${path}.${key}`, open),
   )
+}
+
+/** Those that stand at the path; below a null that stands for a whole object, that null. */
+function valuesAt(value: unknown, steps: readonly string[]): unknown[] {
+  const [step, ...rest] = steps
+  if (step === undefined || value === null) return [value]
+  const inside = (value as Record<string, unknown>)[step.replace('[]', '')]
+  const each = step.endsWith('[]') ? (inside as unknown[]) : [inside]
+  return each.flatMap((one) => valuesAt(one, rest))
+}
+
+/** `told` where a text may be it. */
+function typeOf(value: unknown, told: string): string {
+  if (Array.isArray(value)) return 'list'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
+  if (typeof value !== 'string') return typeof value
+  if (told === 'time') return Number.isNaN(Date.parse(value)) ? 'no time' : 'time'
+  return told === 'choice' ? 'choice' : 'text'
 }
 
 const secondsBetween = (from: string, to: string) =>
@@ -102,6 +120,38 @@ describe('fields of the catalogue', () => {
     const durations = fields.filter((field) => field.path.endsWith('duration'))
     expect(durations.length).toBeGreaterThan(10)
     expect(durations.filter((field) => field.unit !== 's')).toEqual([])
+  })
+
+  it('are told apart by their labels and aliases', () => {
+    const chosen = fields.filter(({ path }) => !path.includes('[]'))
+    const names = chosen.flatMap(({ label, aliases }) => [label, ...aliases])
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
+    expect(names.filter((name) => name.startsWith('null'))).toEqual([])
+    const byPath = new Map(chosen.map(({ path, label }) => [path, label]))
+    expect(byPath.get('user.name')).toBe('Name')
+    expect(byPath.get('queue.answered_by.name')).toBe('Queue answered by: Name')
+  })
+
+  it.each(eventTypes)('are in the sample of %s of the type that is told', (type) => {
+    for (const { path, type: told, nullable } of listEventFields([type])) {
+      for (const value of valuesAt(eventSamples[type], path.split('.'))) {
+        if (value === null) expect(nullable, path).toBe(true)
+        else expect(told, path).toBe(typeOf(value, told))
+      }
+    }
+  })
+
+  it('of several types are nullable where one of them has null', () => {
+    const field = (types: EventType[], path: string) =>
+      listEventFields(types).find((one) => one.path === path)
+    const sequence = { type: 'integer', description: expect.stringContaining('Position') }
+    expect(field(['call.ended'], 'sequence')).toMatchObject({ ...sequence, nullable: false })
+    expect(field(['user.created'], 'sequence')).toMatchObject({ type: 'null', nullable: true })
+    const both: EventType[] = ['user.created', 'call.ended']
+    expect(field(both, 'sequence')).toMatchObject({ ...sequence, nullable: true })
+    expect(field(['user.created'], 'user.name')?.nullable).toBe(true)
+    expect(field(['user.created'], 'user.extension_number')?.nullable).toBe(false)
+    expect(field(both, 'user.extension_number')?.nullable).toBe(true)
   })
 
   it.each(eventTypes)('cover every path of the sample of %s', (type) => {

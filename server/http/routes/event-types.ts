@@ -8,7 +8,6 @@ import { type Serving, serve } from '#server/http/serve.ts'
 
 /** The catalogue as the API shows it; it cannot change while the program runs. */
 function catalogue(): readonly EventTypeInfo[] {
-  const fields = listEventFields()
   return eventTypes.map((type) => {
     const { label, description, scope, seedTriggers, phoneCloudType, schema } = eventCatalogue[type]
     return {
@@ -18,9 +17,10 @@ function catalogue(): readonly EventTypeInfo[] {
       scope,
       also_called: [...seedTriggers],
       phone_cloud_type: phoneCloudType,
-      fields: fields
-        .filter((field) => field.triggers.includes(type))
-        .map(({ triggers: _, ...field }) => ({ ...field, aliases: [...field.aliases] })),
+      fields: listEventFields([type]).map(({ triggers: _, ...field }) => ({
+        ...field,
+        aliases: [...field.aliases],
+      })),
       sample: eventSamples[type],
       schema: jsonSchemaOf(schema, 'output'),
     }

@@ -3,6 +3,7 @@ import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import type { ServiceRef } from '#contracts/events/facts.ts'
 import { eventFields } from '#contracts/events/field-names.ts'
+import { listEventFields } from '#contracts/events/fields.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Preview, TestResult } from '#contracts/preview.ts'
 import type { FieldError } from '#contracts/problem.ts'
@@ -284,9 +285,7 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
 
   serve(serving, api.listEventFields, async ({ query }) => {
     const wanted = query.triggers === undefined ? null : triggersOf(query.triggers)
-    const fields = [...eventFields.values()].filter(
-      ({ triggers }) => wanted === null || triggers.some((type) => wanted.has(type)),
-    )
-    return { items: fields }
+    const fields = wanted === null ? listEventFields() : listEventFields(wanted)
+    return { items: fields.filter(({ path }) => eventFields.has(path)) }
   })
 }
