@@ -27,6 +27,7 @@ export const verdicts = {
   trigger: 'The webhook does not have this trigger.',
   other_service: 'The webhook is for another service.',
   other_component: 'The webhook is of another Webhook object of the call flow.',
+  service_gone: 'The service of the event was deleted.',
   applications_off: 'The Applications switch of the service is off.',
   disabled_by_user: 'The webhook was disabled by a user.',
   about_itself: 'The event tells that this very webhook was disabled.',

@@ -166,6 +166,6 @@ describe('without a delivery', () => {
   })
 
   test('the service of the event is gone: its triggers fire nothing', () => {
-    expect(explain({ ...none, service: null }).code).toBe('applications_off')
+    expect(explain({ ...none, service: null }).code).toBe('service_gone')
   })
 })

@@ -44,10 +44,21 @@ test('a webhook of a service gets those of that service', () => {
   )
 })
 
-test('the Applications switch rules the triggers of a PBX, not those of the account', () => {
+test('the Applications switch rules the triggers of a PBX, and all of a webhook of that PBX', () => {
   expect(because('call.ended', {}, false)).toBe('applications_off')
+  expect(because('user.created', { serviceUuid: service }, false)).toBe('applications_off')
+  expect(because('user.created', { serviceUuid: service }, true)).toBe('delivered')
+})
+
+test('the switch does not rule what happens to users and webhooks of the account', () => {
   expect(because('user.created', {}, false)).toBe('delivered')
   expect(because('webhook.disabled', {}, false)).toBe('delivered')
+})
+
+test('a service that was deleted has no switch: users that went with it are told to the account', () => {
+  const gone = (type: EventType) => match(matchedEvent(eventSamples[type]), webhook, null)
+  expect(gone('call.ended')).toMatchObject({ because: 'service_gone' })
+  expect(gone('user.created')).toEqual({ deliver: true })
 })
 
 test('disabled by a user: no delivery; disabled automatically: one, to be held', () => {

@@ -57,6 +57,7 @@ export type MismatchCode =
   | 'trigger'
   | 'other_service'
   | 'other_component'
+  | 'service_gone'
   | 'applications_off'
   | 'disabled_by_user'
   | 'about_itself'
@@ -71,6 +72,7 @@ const says = {
   trigger: 'The webhook does not have this trigger.',
   other_service: 'The webhook is for another service.',
   other_component: 'The webhook is of another Webhook object of the call flow.',
+  service_gone: 'The service of the event was deleted.',
   applications_off: 'The Applications switch of the service is off.',
   disabled_by_user: 'The webhook was disabled by a user when it happened.',
   about_itself: 'The event tells that this very webhook was disabled.',
@@ -81,13 +83,15 @@ const says = {
 /**
  * Whether the event becomes a delivery of the webhook; both are of one account.
  *
- * The Applications switch rules the triggers of a PBX; those of the account (users, webhooks) fire whatever it says.
+ * The Applications switch rules the triggers of a PBX, and all that a webhook of that PBX has; those of the account (users,
+ * webhooks) fire webhooks of the account whatever it says.
  * A webhook that was disabled automatically still gets deliveries: they are held until somebody enables it, because
  * nobody decided to do without them. One that a user disabled gets none.
  */
 export function match(
   event: MatchedEvent,
   webhook: MatchingWebhook,
+  /** Of the event; null: it has none, or that is gone. */
   service: MatchedService | null,
 ): Match {
   const because = switchedOff(event, webhook, service)
@@ -110,11 +114,16 @@ function switchedOff(
   if (webhook.component !== null && webhook.component !== event.component?.name) {
     return 'other_component'
   }
-  if (eventCatalogue[event.type].scope === 'service' && service?.applicationsEnabled !== true) {
-    return 'applications_off'
-  }
+  const ofPbx = webhook.serviceUuid !== null || eventCatalogue[event.type].scope === 'service'
+  const off = ofPbx ? offAt(service) : null
+  if (off !== null) return off
   if (!webhook.enabled && webhook.disabledReason === 'by_user') return 'disabled_by_user'
   if (event.type === 'webhook.disabled' && event.webhook?.id === webhook.id) return 'about_itself'
   if (event.pickedUp && !webhook.countPickups) return 'picked_up'
   return null
+}
+
+function offAt(service: MatchedService | null): 'service_gone' | 'applications_off' | null {
+  if (service === null) return 'service_gone'
+  return service.applicationsEnabled ? null : 'applications_off'
 }

@@ -210,6 +210,62 @@ describe('preview', () => {
     expect(other.body).toMatchObject({ fires: false, why_not: expect.stringMatching(/trigger/) })
   })
 
+  test('of a Webhook object: its own sample fires it, what passes another object does not', async () => {
+    const put = await server.anna.request('PUT', `/api/v1/services/${service}/pbx`, {
+      body: {
+        name: 'pbx',
+        components: [
+          { name: 'own', webhook: { url: draft.url }, next: { type: 'hangup' } },
+          { name: 'other', next: { type: 'hangup' } },
+        ],
+      },
+    })
+    expect(put.status).toBe(200)
+    const list = await server.anna.request('GET', '/api/v1/webhooks?scope=call_flow')
+    const { id } = list.body.items[0]
+    const trigger = 'webhook_component_event'
+    const { body } = await preview({ trigger, webhook_id: id })
+    expect(body).toMatchObject({ event: { component: { name: 'own' } }, fires: true })
+    const sample = eventSamples[trigger]
+    const { account } = server.anna
+    await acceptEvents(server.store, {
+      accountId: account.id,
+      serviceUuid: service,
+      events: [
+        {
+          ...{ ...sample, id: 'evt_otherobject', account },
+          service: { ...sample.service, uuid: service },
+          component: { ...sample.component, name: 'other' },
+        },
+      ],
+      openCalls: null,
+      cursor: null,
+      now: Date.now(),
+    })
+    const passed = await preview({ event_id: 'evt_otherobject', webhook_id: id })
+    expect(passed.body).toMatchObject({ fires: false, why_not: expect.stringMatching(/another/) })
+  })
+
+  test('names PBXs whose Applications switch is off to whoever listens to all of them', async () => {
+    const bert = async (path: string, body: object) =>
+      await server.bert.request('POST', `/api/v1${path}`, { body })
+    for (const name of ['hq4', 'hq1', 'hq3', 'hq5', 'hq2']) {
+      const applications_enabled = name === 'hq1'
+      const connection = { kind: 'asterisk_managed' }
+      await bert('/services', { name, friendly_name: name, applications_enabled, connection })
+    }
+    const hints = async (webhook: object) =>
+      (await bert('/webhooks/preview', { trigger: 'call.ended', webhook })).body.hints
+    expect(await hints(draft)).toEqual([
+      {
+        field: 'triggers',
+        message:
+          'what happens on hq2, hq3, hq4, 2 more does not fire it: the Applications switch is off there',
+      },
+    ])
+    expect(await hints({ ...draft, triggers: ['user.created', 'webhook.disabled'] })).toEqual([])
+  })
+
   test('says that the Phone Cloud format has no such event', async () => {
     const webhook = {
       ...draft,

@@ -245,6 +245,36 @@ describe('events of a PBX', () => {
     expect(replayed.body).toMatchObject({ count: 2 })
   })
 
+  test('the switch stops what happens to users for a webhook of the PBX, not for one of the account', async () => {
+    const triggers = ['user.created']
+    const ofPbx = await createWebhook({ triggers, service_uuid: uuid })
+    const ofAccount = await createWebhook({ triggers })
+    const userComes = async (id: string) => {
+      const sample = eventSamples['user.created']
+      const service = { ...sample.service, uuid }
+      return await happens({ ...sample, id, account: server.anna.account, service })
+    }
+    const off = await userComes('evt_useroff')
+    expect(off.get(ofPbx.id)).toMatchObject({ delivery: null, code: 'applications_off' })
+    expect(off.get(ofAccount.id)?.delivery).not.toBeNull()
+    await turn(true)
+    expect((await userComes('evt_useron')).get(ofPbx.id)?.delivery).not.toBeNull()
+  })
+
+  test('of one that was deleted: the switch is not blamed', async () => {
+    await turn(true)
+    const { id } = await createWebhook({ triggers: ['call.ended'] })
+    calls += 1
+    const tenant = { account: server.anna.account, serviceUuid: uuid }
+    const event = callEvent(tenant, `scopes ${calls}`)
+    await acceptEvents(server.store, acceptanceOf(tenant, [event], { now: Date.now() }))
+    expect((await request('DELETE', `/services/${uuid}`)).status).toBe(204)
+    await request('PATCH', `/webhooks/${id}`, { triggers: [event.type] })
+    const { body } = await request('GET', `/events/${event.id}/explain?limit=100`)
+    const verdict = body.items.find((one: Verdict) => one.webhook_id === id)
+    expect(verdict).toMatchObject({ code: 'service_gone' })
+  })
+
   test('another PBX of the account is not asked, its switch says nothing', async () => {
     const other = await createService({ applications_enabled: true })
     const webhook = await createWebhook({

@@ -8,13 +8,19 @@ export interface SampleOwner {
   readonly account: { readonly id: string; readonly name: string }
   /** Null: the service of the sample stays. */
   readonly service: ServiceRef | null
+  /** Name of the Webhook object that the call passes; null: that of the sample. */
+  readonly component: string | null
   /** When it shall have happened, epoch milliseconds. */
   readonly at: number
 }
 
+/** Of the PBX that the samples tell of, which is nobody's. */
+export const sampleServiceUuid = eventSamples['call.ended'].service.uuid
+
 const timestamp = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
 
-export function sampleEvent(type: EventType, { id, account, service, at }: SampleOwner): Event {
+export function sampleEvent(type: EventType, owner: SampleOwner): Event {
+  const { id, account, service, component, at } = owner
   const sample = eventSamples[type]
   const later = at - Date.parse(sample.occurred_at)
   const shifted = JSON.parse(JSON.stringify(sample), (_key, value: unknown) =>
@@ -27,5 +33,7 @@ export function sampleEvent(type: EventType, { id, account, service, at }: Sampl
     id,
     account: { id: account.id, name: account.name },
     ...(service !== null && { service }),
+    ...(component !== null &&
+      'component' in shifted && { component: { ...shifted.component, name: component } }),
   } as Event
 }

@@ -1,119 +1,49 @@
 import { api } from '#contracts/api.ts'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
-import { EventTypeName } from '#contracts/events/catalogue.ts'
+import { EventTypeName, eventCatalogue } from '#contracts/events/catalogue.ts'
 import type { ServiceRef } from '#contracts/events/facts.ts'
 import { eventFields } from '#contracts/events/field-names.ts'
 import { listEventFields } from '#contracts/events/fields.ts'
 import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Preview, TestResult } from '#contracts/preview.ts'
-import type { FieldError } from '#contracts/problem.ts'
-import { type Webhook, WebhookChange, WebhookDraft } from '#contracts/webhook/webhook.ts'
-import { sampleEvent } from '#server/domain/events/sample-event.ts'
+import { sampleEvent, sampleServiceUuid } from '#server/domain/events/sample-event.ts'
 import { prepareFilters } from '#server/domain/filter.ts'
 import { filterHints } from '#server/domain/filter-hints.ts'
-import { restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
-import { match, matchedEvent } from '#server/domain/match.ts'
+import { type MatchedService, match, matchedEvent } from '#server/domain/match.ts'
 import { type Previewed, previewHints, previewRequest } from '#server/domain/preview.ts'
 import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { isoOf } from '#server/domain/times.ts'
 import {
-  checkConsistency,
-  checkObjectChange,
-  settingsAfter,
-} from '#server/domain/webhook-settings.ts'
-import { asProblem, ProblemError } from '#server/http/problem-error.ts'
+  type PreviewedSettings,
+  parseChange,
+  parseDraft,
+  rightFields,
+} from '#server/http/previewed-settings.ts'
+import { ProblemError } from '#server/http/problem-error.ts'
 import { found, type RouteDeps } from '#server/http/route-deps.ts'
-import { type Caller, parsed, type Serving, serve, wrongFields } from '#server/http/serve.ts'
+import { type Caller, type Serving, serve, wrongFields } from '#server/http/serve.ts'
 import { settingsProblems } from '#server/http/webhook-checks.ts'
 import type { TestSent } from '#server/pipeline/send-test.ts'
 import { getAccountSettings } from '#server/store/account-settings.ts'
+import { servicesSwitchedOff } from '#server/store/applications-switch.ts'
 import { getEvent } from '#server/store/events.ts'
 import { newId } from '#server/store/new-id.ts'
 import { getPbxDocument, getService } from '#server/store/services.ts'
 import { getWebhook } from '#server/store/webhooks.ts'
 
-/** The settings of a form as far as the preview needs them: whole and parsed, or what is wrong with them. */
-type Settings = Pick<
-  Webhook,
-  | 'url'
-  | 'service_uuid'
-  | 'scope'
-  | 'triggers'
-  | 'filters'
-  | 'count_pickups'
-  | 'method'
-  | 'format'
-  | 'path_arguments'
-  | 'authentication'
-  | 'signed'
-  | 'headers'
-  | 'payload'
-  | 'hangup_causes'
-  | 'connector'
->
-type Parsed =
-  | { readonly settings: Settings; readonly problems: readonly FieldError[] }
-  | { readonly settings: null; readonly problems: readonly FieldError[] }
-
-/** What the store would refuse, each by itself: whoever fills in a form is told all of it. */
-function refusals(checks: readonly (() => unknown)[]): FieldError[] {
-  return checks.flatMap((check) => {
-    try {
-      check()
-      return []
-    } catch (error) {
-      const { errors } = asProblem(error)
-      if (errors === undefined) throw error
-      return errors
-    }
-  })
-}
-
-function parseDraft(given: unknown): Parsed {
-  const { value, errors } = parsed(WebhookDraft, given)
-  if (errors.length > 0) return { settings: null, problems: errors }
-  const settings = value as WebhookDraft
-  return { settings, problems: refusals([() => restoreRequestSecrets(requestTo(settings), null)]) }
-}
-
-function parseChange(webhook: Webhook, given: unknown): Parsed {
-  const { value, errors } = parsed(WebhookChange, given)
-  if (errors.length > 0) return { settings: null, problems: errors }
-  const change = value as WebhookChange
-  const settings = settingsAfter(webhook, change)
-  const inconsistent = refusals([() => checkConsistency(settings)])
-  const others = refusals([
-    () => checkObjectChange(webhook.scope, change),
-    // What is stored is masked here: whether a mask stands for something is told all the same.
-    () => restoreRequestSecrets(requestTo(settings), requestTo(webhook)),
-  ])
-  const problems = [...inconsistent, ...others]
-  return inconsistent.length > 0 ? { settings: null, problems } : { settings, problems }
-}
-
-const requestTo = (settings: Settings) => ({ url: settings.url, request: settings })
-
-/** Those of the fields that are right, taken each by itself. */
-function rightFields(given: Readonly<Record<string, unknown>>): WebhookChange {
-  const right = Object.entries(WebhookChange.shape).flatMap(([name, schema]) => {
-    const result = Object.hasOwn(given, name) ? schema.safeParse(given[name]) : null
-    return result?.success ? [[name, result.data]] : []
-  })
-  return Object.fromEntries(right) as WebhookChange
-}
-
-/** A past event of the account, or a sample of the service that the settings name. */
+/** A past event of the account, or a sample of what the settings name. */
 async function eventOf(
   { store, now }: RouteDeps,
   caller: Caller,
   source: { readonly trigger: EventType | null; readonly event_id: string | null },
-  serviceUuid: string | null,
+  of: { readonly service_uuid: string | null; readonly component: string | null },
 ): Promise<Event> {
   if (source.event_id !== null) return found(await getEvent(store, caller.id, source.event_id))
   const type = source.trigger ?? 'call.ended'
-  const service = await serviceRef(store, caller.id, serviceUuid)
-  return sampleEvent(type, { id: newId('event'), account: caller, service, at: now() })
+  const service = await serviceRef(store, caller.id, of.service_uuid)
+  const { component } = of
+  return sampleEvent(type, { id: newId('event'), account: caller, service, component, at: now() })
 }
 
 async function serviceRef(
@@ -127,39 +57,49 @@ async function serviceRef(
   return { uuid: service.uuid, name, friendly_name, type: 'hosted_pbx' }
 }
 
+/** The service of a sample that is nobody's: it stops nothing. */
+const anyService: MatchedService = { applicationsEnabled: true, country: null }
+
 /** Whether the event would fire such a webhook, were it there and enabled. */
 async function verdictOf(
   { store }: RouteDeps,
   caller: Caller,
   event: Event,
-  settings: Settings,
+  settings: PreviewedSettings,
 ): Promise<Pick<Preview, 'fires' | 'why_not'>> {
-  const uuid = event.service?.uuid
-  const service = uuid === undefined ? null : await getService(store, caller.id, uuid)
-  // The service of a sample is nobody's: what its switch says is not known.
-  const switched = service?.applications_enabled ?? true
   const webhook = {
     id: '',
     serviceUuid: settings.service_uuid,
-    component: null,
+    component: settings.component,
     triggers: new Set(settings.triggers),
     filters: prepareFilters(settings.filters),
     countPickups: settings.count_pickups,
     enabled: true,
     disabledReason: null,
   }
-  const verdict = match(matchedEvent(event), webhook, {
-    applicationsEnabled: switched,
-    country: service?.country ?? null,
-  })
+  const service =
+    event.service?.uuid === sampleServiceUuid
+      ? anyService
+      : await matchedService(store, caller.id, event.service?.uuid)
+  const verdict = match(matchedEvent(event), webhook, service)
   return { fires: verdict.deliver, why_not: verdict.deliver ? null : verdict.says }
+}
+
+async function matchedService(
+  store: RouteDeps['store'],
+  accountId: string,
+  uuid: string | undefined,
+): Promise<MatchedService | null> {
+  const service = uuid === undefined ? null : await getService(store, accountId, uuid)
+  if (service === null) return null
+  return { applicationsEnabled: service.applications_enabled, country: service.country }
 }
 
 /** The PBX that the settings are for; null: none in particular, or one that Offhook does not configure. */
 async function documentOf(
   { store }: RouteDeps,
   caller: Caller,
-  { service_uuid }: Settings,
+  { service_uuid }: PreviewedSettings,
 ): Promise<PbxDocument | null> {
   return service_uuid === null ? null : await getPbxDocument(store, caller.id, service_uuid)
 }
@@ -213,11 +153,30 @@ async function requestOr(
   }
 }
 
+/** A webhook of the account hears of all its PBXs, but of those whose switch is on. */
+async function switchHints(
+  { store }: RouteDeps,
+  accountId: string,
+  { service_uuid, triggers }: PreviewedSettings,
+): Promise<Preview['hints']> {
+  const ofPbx = triggers.some((type) => eventCatalogue[type].scope === 'service')
+  if (service_uuid !== null || !ofPbx) return []
+  const { names, more } = await servicesSwitchedOff(store, accountId)
+  if (names.length === 0) return []
+  const listed = [...names, ...(more > 0 ? [`${more} more`] : [])].join(', ')
+  return [
+    {
+      field: 'triggers',
+      message: `what happens on ${listed} does not fire it: the Applications switch is off there`,
+    },
+  ]
+}
+
 /** What a template reads is told by the engine that renders it. */
 async function payloadHints(
   { templates }: RouteDeps,
   accountId: string,
-  { payload }: Settings,
+  { payload }: PreviewedSettings,
   type: EventType,
 ): Promise<Preview['hints']> {
   if (payload.style !== 'template') return []
@@ -250,10 +209,10 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
       ...(await settingsProblems(deps, caller.id, settings ?? rightFields(body.webhook))),
     ]
     if (settings === null) {
-      const event = await eventOf(deps, caller, body, null)
+      const event = await eventOf(deps, caller, body, { service_uuid: null, component: null })
       return { event, request: null, fires: null, why_not: null, hints: [], problems }
     }
-    const event = await eventOf(deps, caller, body, settings.service_uuid)
+    const event = await eventOf(deps, caller, body, settings)
     const { hangup_causes: ofAccount } = await getAccountSettings(store.read, caller.id)
     const hangup_causes = mergedCauses(ofAccount, settings.hangup_causes)
     const request = { ...settings, hangup_causes }
@@ -270,6 +229,7 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
       hints: [
         ...previewHints(event, settings),
         ...(await payloadHints(deps, caller.id, settings, event.type)),
+        ...(await switchHints(deps, caller.id, settings)),
         ...filterHints(event.type, settings.filters, await documentOf(deps, caller, settings)),
       ],
     }
@@ -277,7 +237,7 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
 
   serve(serving, api.testWebhook, async ({ caller, params, body }) => {
     const webhook = found(await getWebhook(store, caller.id, params.id))
-    const event = await eventOf(deps, caller, body, webhook.service_uuid)
+    const event = await eventOf(deps, caller, body, webhook)
     const sent = await deps.tester.send(caller.id, webhook.id, event)
     if (sent === 'too_many') throw new ProblemError('too_many_tests')
     return testResult(event, found(sent))
