@@ -1084,6 +1084,14 @@ export interface QueueSummary {
    */
   answered_by: UserRef | null
   /**
+   * When an agent answered; null if none did.
+   */
+  answered_at: string | null
+  /**
+   * Seconds from that answer until this agent’s part of the call was over; 0 when not answered.
+   */
+  talk_duration: number
+  /**
    * In order of first ringing.
    */
   agents_tried: {
@@ -1159,6 +1167,14 @@ export interface RingGroupSummary {
    * The member who answered.
    */
   answered_by: UserRef | null
+  /**
+   * When a member answered; null if none did.
+   */
+  answered_at: string | null
+  /**
+   * Seconds from that answer until this member’s part of the call was over; 0 when not answered.
+   */
+  talk_duration: number
   /**
    * In order of first ringing.
    */

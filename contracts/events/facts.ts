@@ -331,6 +331,11 @@ export const QueueSummary = QueueRef.extend({
     label: 'Queue answered by',
     description: 'The agent who answered.',
   }),
+  answered_at: timeOrNull('Queue answered', 'When an agent answered; null if none did.'),
+  talk_duration: seconds(
+    'Queue talk time',
+    'Seconds from that answer until this agent’s part of the call was over; 0 when not answered.',
+  ),
   agents_tried: z
     .array(TriedUser)
     .meta({ label: 'Agents tried', description: 'In order of first ringing.' }),
@@ -348,6 +353,11 @@ export const RingGroupSummary = RingGroupRef.extend({
     label: 'Ring group answered by',
     description: 'The member who answered.',
   }),
+  answered_at: timeOrNull('Ring group answered', 'When a member answered; null if none did.'),
+  talk_duration: seconds(
+    'Ring group talk time',
+    'Seconds from that answer until this member’s part of the call was over; 0 when not answered.',
+  ),
   members_tried: z
     .array(TriedUser)
     .meta({ label: 'Members tried', description: 'In order of first ringing.' }),

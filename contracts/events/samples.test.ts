@@ -97,6 +97,15 @@ describe('samples of the catalogue', () => {
     }
   })
 
+  it('has a talk in each summary that agrees with the times beside it', () => {
+    const { queue, occurred_at: annaEnd } = eventSamples['queue.call.summary']
+    const { part } = eventSamples['user.inbound.completed']
+    expect([queue.answered_at, queue.talk_duration]).toEqual([part.answered_at, part.talk_duration])
+    expect(part.ended_at < annaEnd).toBe(true)
+    const { ring_group: group, occurred_at: end } = eventSamples['ring_group.call.summary']
+    expect(group.talk_duration).toBe(secondsBetween(group.answered_at ?? '', end))
+  })
+
   it('tells of each user that rang in a leg of the ended call', () => {
     const legs = eventSamples['call.ended'].legs.map((leg) => leg.extension_number)
     for (const tried of eventSamples['queue.call.summary'].queue.agents_tried) {

@@ -143,6 +143,8 @@ export const eventSamples: { readonly [T in EventType]: EventOf<T> } = {
       wait_duration: 17,
       position: 1,
       answered_by: alice,
+      answered_at: at('20:15:04.120'),
+      talk_duration: 126,
       agents_tried: [
         { extension_number: '202', name: 'Bob', attempts: 1, ring_duration: 15, outcome: 'missed' },
         {
@@ -164,6 +166,8 @@ export const eventSamples: { readonly [T in EventType]: EventOf<T> } = {
       entered_at: at('20:31:07.402'),
       ring_duration: 5,
       answered_by: bob,
+      answered_at: at('20:31:12.150'),
+      talk_duration: 88,
       members_tried: [
         {
           extension_number: '201',

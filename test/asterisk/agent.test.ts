@@ -82,7 +82,13 @@ const queueCall = {
     'queue.call.summary 202 @700 completed 201x1 202x1',
     'call.ended 202 @700',
   ],
-  ...talked('202', 'caller', { duration: 9, ring: 5, wait: 6, bill: 2.5 }),
+  ...talked('202', 'caller', {
+    duration: 9,
+    ring: 5,
+    wait: 6,
+    bill: 2.5,
+    answers: [{ after: 6.5, talk: 2.5 }],
+  }),
 }
 
 async function check(seen: number, expected: Parameters<typeof checkCalls>[1]): Promise<void> {

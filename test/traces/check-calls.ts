@@ -1,7 +1,11 @@
 /** Holds the events of calls, recorded or live, against what is expected of them. */
 import { expect } from 'vitest'
 import type { CallEvent, Event, EventOf } from '#contracts/events/catalogue.ts'
-import type { ExpectedBeginning, ExpectedCall } from '#test/traces/expected/building-blocks.ts'
+import type {
+  ExpectedAnswer,
+  ExpectedBeginning,
+  ExpectedCall,
+} from '#test/traces/expected/building-blocks.ts'
 
 type Expected = ExpectedCall | ExpectedBeginning
 
@@ -59,7 +63,10 @@ function checkCall(call: readonly CallEvent[], wanted: ExpectedCall | ExpectedBe
   checkEvents(call, wanted)
   const last = call.at(-1) as CallEvent
   if (!('status' in wanted)) expect(last.type).not.toBe('call.ended')
-  else if (last.type === 'call.ended') checkRecord(last, wanted)
+  else if (last.type === 'call.ended') {
+    checkRecord(last, wanted)
+    checkAnswers(call, wanted.answers ?? [])
+  }
 }
 
 /** The events of one call must be those, in that order. Throws as `expect` does. */
@@ -102,6 +109,37 @@ function checkRecord(ended: EventOf<'call.ended'>, wanted: ExpectedCall): void {
   expectSeconds('bill', record.bill_duration, wanted.bill)
   if (wanted.ring !== undefined) expectSeconds('ring', record.ring_duration, wanted.ring)
   expectSeconds('wait', record.wait_duration, wanted.wait ?? 0)
+}
+
+type Summary =
+  | EventOf<'queue.call.summary'>['queue']
+  | EventOf<'ring_group.call.summary'>['ring_group']
+
+/** A summary tells the answer in its own queue or ring group, and a talk as long as the part of who answered. */
+function checkAnswers(call: readonly CallEvent[], wanted: readonly ExpectedAnswer[]): void {
+  const summaries = call.flatMap<Summary>(summaryOf)
+  const answered = summaries.filter(({ answered_at }) => answered_at !== null)
+  expect(answered).toHaveLength(wanted.length)
+  const began = Date.parse((call[0] as CallEvent).call.started_at)
+  for (const [index, { after, talk }] of wanted.entries()) {
+    const { answered_at, answered_by, talk_duration } = answered[index] as Summary
+    expectSeconds('answer', (Date.parse(answered_at ?? '') - began) / 1_000, after)
+    expectSeconds('talk', talk_duration, talk)
+    expect(call.flatMap(partOf)).toContainEqual([answered_by, answered_at, talk_duration])
+  }
+  for (const { answered_at, answered_by, talk_duration } of summaries) {
+    if (answered_at === null) expect([answered_by, talk_duration]).toEqual([null, 0])
+  }
+}
+
+function summaryOf(event: CallEvent): Summary[] {
+  if (event.type === 'queue.call.summary') return [event.queue]
+  return event.type === 'ring_group.call.summary' ? [event.ring_group] : []
+}
+
+function partOf(event: CallEvent) {
+  if (event.type !== 'user.inbound.completed') return []
+  return [[event.user, event.part.answered_at, event.part.talk_duration]]
 }
 
 function expectSeconds(what: string, is: number, wanted: number): void {

@@ -82,22 +82,27 @@ export interface TriedSeen {
   readonly outcome: LegOutcome
 }
 
-export interface QueueVisitSeen {
+/** Who answered in a queue or a ring group, when, and until that leg's end how long. */
+export interface AnswerSeen {
+  readonly answeredBy: UserSeen | null
+  readonly answeredAt: number | null
+  readonly talkMs: number
+}
+
+export interface QueueVisitSeen extends AnswerSeen {
   readonly name: string
   readonly outcome: 'completed' | 'abandoned' | 'timed_out' | 'left'
   readonly enteredAt: number
   readonly leftAt: number
   readonly position: number | null
-  readonly answeredBy: UserSeen | null
   readonly tried: readonly TriedSeen[]
 }
 
-export interface RingGroupVisitSeen {
+export interface RingGroupVisitSeen extends AnswerSeen {
   readonly name: string
   readonly outcome: 'completed' | 'abandoned' | 'no_answer'
   readonly enteredAt: number
   readonly leftAt: number
-  readonly answeredBy: UserSeen | null
   readonly tried: readonly TriedSeen[]
 }
 

@@ -41,6 +41,8 @@ export interface Visit {
   leftAt: number | null
   answeredAt: number | null
   answeredBy: UserSeen | null
+  /** The leg that answered: how long it talked shows at its end. */
+  answeringLegId: string | null
   /** Status with which the dialplan left it: TIMEOUT, JOINEMPTY, NOANSWER, … */
   status: string | null
 }

@@ -1,5 +1,10 @@
 /** Stays in queues and ring groups, and their summaries at the end of the call. */
-import type { QueueVisitSeen, RingGroupVisitSeen, TriedSeen } from '#server/domain/calls/facts.ts'
+import type {
+  AnswerSeen,
+  QueueVisitSeen,
+  RingGroupVisitSeen,
+  TriedSeen,
+} from '#server/domain/calls/facts.ts'
 import {
   callerLeg,
   findLeg,
@@ -27,6 +32,7 @@ export function enterVisit(
     leftAt: null,
     answeredAt: null,
     answeredBy: null,
+    answeringLegId: null,
     status: null,
   })
   call.reached = kind
@@ -55,6 +61,7 @@ export function visitAnswered(call: OpenCall, leg: Leg, at: number): void {
     if (visit.leftAt !== null && visit.leftAt < leg.startedAt) continue
     visit.answeredAt = at
     visit.answeredBy = leg.user
+    visit.answeringLegId = leg.id
   }
 }
 
@@ -74,7 +81,7 @@ export function queueVisitSeen(
     enteredAt: visit.enteredAt,
     leftAt: visitEnd(visit, endedAt),
     position: log?.position ?? null,
-    answeredBy: visit.answeredBy,
+    ...answerSeen(call, visit, endedAt),
     tried: triedUsers(call, visit, endedAt),
   }
 }
@@ -114,9 +121,17 @@ export function ringGroupVisitSeen(
           : 'no_answer',
     enteredAt: visit.enteredAt,
     leftAt: visitEnd(visit, endedAt),
-    answeredBy: visit.answeredBy,
+    ...answerSeen(call, visit, endedAt),
     tried: triedUsers(call, visit, endedAt),
   }
+}
+
+/** The talk is that of the leg that answered: the call may have come from another talk, and go on to a third. */
+function answerSeen(call: OpenCall, visit: Visit, endedAt: number): AnswerSeen {
+  const { answeredBy, answeredAt, answeringLegId } = visit
+  const leg = answeringLegId === null ? undefined : findLeg(call, answeringLegId)
+  const talkMs = answeredAt === null ? 0 : (leg?.endedAt ?? endedAt) - answeredAt
+  return { answeredBy, answeredAt, talkMs }
 }
 
 function visitEnd(visit: Visit, endedAt: number): number {

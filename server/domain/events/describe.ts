@@ -2,6 +2,7 @@
 import type { CallEvent, Event, EventOf } from '#contracts/events/catalogue.ts'
 import type { Call, CallRecord, Leg, UserRef } from '#contracts/events/facts.ts'
 import type {
+  AnswerSeen,
   CallSeen,
   Fact,
   LegSeen,
@@ -230,6 +231,14 @@ function describeTried(tried: TriedSeen, directory: Directory) {
   }
 }
 
+function describeAnswer(answer: AnswerSeen, directory: Directory) {
+  return {
+    answered_by: describeUser(answer.answeredBy, directory),
+    answered_at: isoOrNull(answer.answeredAt),
+    talk_duration: wholeSeconds(answer.talkMs),
+  }
+}
+
 type QueueVisit = Extract<Fact, { type: 'queue.call.summary' }>['details']['visit']
 type RingGroupVisit = Extract<Fact, { type: 'ring_group.call.summary' }>['details']['visit']
 
@@ -244,7 +253,7 @@ function describeQueueVisit(
     left_at: isoOf(visit.leftAt),
     wait_duration: wholeSeconds(visit.leftAt - visit.enteredAt),
     position: visit.position,
-    answered_by: describeUser(visit.answeredBy, directory),
+    ...describeAnswer(visit, directory),
     agents_tried: visit.tried.map((tried) => describeTried(tried, directory)),
   }
 }
@@ -258,7 +267,7 @@ function describeRingGroupVisit(
     outcome: visit.outcome,
     entered_at: isoOf(visit.enteredAt),
     ring_duration: wholeSeconds(visit.leftAt - visit.enteredAt),
-    answered_by: describeUser(visit.answeredBy, directory),
+    ...describeAnswer(visit, directory),
     members_tried: visit.tried.map((tried) => describeTried(tried, directory)),
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Event, EventOf } from '#contracts/events/catalogue.ts'
 import { eventCatalogue } from '#contracts/events/catalogue.ts'
-import type { UserRef } from '#contracts/events/facts.ts'
+import type { CallRecord, UserRef } from '#contracts/events/facts.ts'
 import type { Pairs } from '#server/domain/render/mapped.ts'
 
 /** None for a type that the format does not have: such a trigger is refused when the webhook is saved. */
@@ -40,12 +40,9 @@ function valuesOf(event: Event): Pairs {
     case 'user.outbound.completed':
       return [...caller(event.call, false), ...leg(event), ...durations(event.part)]
     case 'queue.call.summary':
-      return [...summary(event, event.queue.answered_by), ['queue_name', event.queue.name]]
+      return [...summary(event.call, event.queue), ['queue_name', event.queue.name]]
     case 'ring_group.call.summary':
-      return [
-        ...summary(event, event.ring_group.answered_by),
-        ['ring_group_name', event.ring_group.name],
-      ]
+      return [...summary(event.call, event.ring_group), ['ring_group_name', event.ring_group.name]]
     case 'voicemail.left':
       return [...recorded(event.call, event.voicemail.recorded_at), ['audio_file', audioOf(event)]]
     case 'recording.inbound.completed':
@@ -105,15 +102,16 @@ const durations = (part: EventOf<'user.inbound.completed'>['part']): Pairs => [
   ['conversation_duration', part.talk_duration],
 ]
 
-const summary = (
-  { call }: EventOf<'queue.call.summary'> | EventOf<'ring_group.call.summary'>,
-  user: UserRef | null,
-): Pairs => [
+type QueueOf = EventOf<'queue.call.summary'>['queue']
+type RingGroupOf = EventOf<'ring_group.call.summary'>['ring_group']
+
+/** A call may have been answered before it came here: who is named here, talked from the answer here. */
+const summary = (call: CallRecord, visit: QueueOf | RingGroupOf): Pairs => [
   ...caller(call, true),
-  ...leg({ call, user }),
-  ['connected_at', call.answered_at],
+  ...leg({ call, user: visit.answered_by }),
+  ['connected_at', visit.answered_at],
   ['call_duration', call.duration],
-  ['conversation_duration', call.bill_duration],
+  ['conversation_duration', visit.talk_duration],
 ]
 
 const recorded = ({ uuid, source, destination }: CallOf, at: string): Pairs => [

@@ -27,6 +27,12 @@ export interface ExpectedBeginning {
   }
 }
 
+/** Of a queue or ring group that was answered: seconds from the start of the call, and of the talk of who answered. */
+export interface ExpectedAnswer {
+  readonly after: number
+  readonly talk: number
+}
+
 export interface ExpectedCall extends ExpectedBeginning {
   readonly status: CallStatus
   readonly hangup: readonly [HangupInitiator, HangupCause]
@@ -36,6 +42,8 @@ export interface ExpectedCall extends ExpectedBeginning {
   readonly bill: number
   readonly ring?: number
   readonly wait?: number
+  /** In order of the summaries; those that nobody answered are left out. */
+  readonly answers?: readonly ExpectedAnswer[]
   readonly answeredBy: string | null
   readonly via?: 'pickup'
   readonly divertedTo?: string
@@ -49,6 +57,7 @@ interface Seconds {
   readonly duration: number
   readonly ring?: number
   readonly wait?: number
+  readonly answers?: readonly ExpectedAnswer[]
 }
 
 export const anna = '0301234567'

@@ -33,7 +33,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 202 @sales completed 201x1 202x1',
         'call.ended 202 @sales',
       ],
-      ...talked('202', 'caller', { duration: 9.5, ring: 5, wait: 6.5, bill: 3 }),
+      ...talked('202', 'caller', {
+        duration: 9.5,
+        ring: 5,
+        wait: 6.5,
+        bill: 3,
+        answers: [{ after: 6.5, talk: 3 }],
+      }),
     },
   ],
   '07-queue-abandoned': [
@@ -76,7 +82,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 201 @sales completed 201x1',
         'call.ended 201 @sales',
       ],
-      ...talked('201', 'callee', { duration: 3.5, ring: 1, wait: 1.5, bill: 2 }),
+      ...talked('201', 'callee', {
+        duration: 3.5,
+        ring: 1,
+        wait: 1.5,
+        bill: 2,
+        answers: [{ after: 1.5, talk: 2 }],
+      }),
     },
   ],
   '28b-two-queues-in-a-row': [
@@ -91,7 +103,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 203 @support completed 203x1',
         'call.ended 203 @support',
       ],
-      ...talked('203', 'caller', { duration: 10, ring: 5, wait: 6.5, bill: 3.5 }),
+      ...talked('203', 'caller', {
+        duration: 10,
+        ring: 5,
+        wait: 6.5,
+        bill: 3.5,
+        answers: [{ after: 6.5, talk: 3.5 }],
+      }),
     },
   ],
   '28c-ivr-queue-answered': [
@@ -106,7 +124,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 201 @sales completed 201x1',
         'call.ended 201 @sales',
       ],
-      ...talked('201', 'caller', { duration: 5.5, ring: 1, wait: 1, bill: 3 }),
+      ...talked('201', 'caller', {
+        duration: 5.5,
+        ring: 1,
+        wait: 1,
+        bill: 3,
+        answers: [{ after: 2.5, talk: 3 }],
+      }),
     },
   ],
   '28d-queue-agent-declines': [
@@ -120,7 +144,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 202 @sales completed 201x1 202x1',
         'call.ended 202 @sales',
       ],
-      ...talked('202', 'caller', { duration: 6, ring: 1, wait: 1.5, bill: 4.5 }),
+      ...talked('202', 'caller', {
+        duration: 6,
+        ring: 1,
+        wait: 1.5,
+        bill: 4.5,
+        answers: [{ after: 1.5, talk: 4.5 }],
+      }),
     },
   ],
   // What the caller met is a queue that gave up in the end, not a busy line.
@@ -150,7 +180,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 201 @sales completed 201x1',
         'call.ended 201 @sales',
       ],
-      ...talked('201', 'caller', { duration: 5, ring: 1, wait: 1.5, bill: 3.5 }),
+      ...talked('201', 'caller', {
+        duration: 5,
+        ring: 1,
+        wait: 1.5,
+        bill: 3.5,
+        answers: [{ after: 1.5, talk: 3.5 }],
+      }),
     },
     {
       direction: 'inbound',
@@ -162,7 +198,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 202 @sales completed 202x1',
         'call.ended 202 @sales',
       ],
-      ...talked('202', 'caller', { duration: 5, ring: 1, wait: 1.5, bill: 3.5 }),
+      ...talked('202', 'caller', {
+        duration: 5,
+        ring: 1,
+        wait: 1.5,
+        bill: 3.5,
+        answers: [{ after: 1.5, talk: 3.5 }],
+      }),
     },
   ],
   '28g-queue-timeout-then-voicemail': [
@@ -214,7 +256,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 201 @sales completed 201x1',
         'call.ended 201 @sales',
       ],
-      ...talked('201', 'caller', { duration: 9, ring: 1, wait: 1.5, bill: 7.5 }),
+      ...talked('201', 'caller', {
+        duration: 9,
+        ring: 1,
+        wait: 1.5,
+        bill: 7.5,
+        answers: [{ after: 1.5, talk: 2 }],
+      }),
     },
   ],
   '41-internal-to-queue': [
@@ -237,7 +285,13 @@ export const queueCalls: ExpectedCalls = {
         'queue.call.summary 202 @sales completed 201x1 202x1',
         'call.ended 202 @sales',
       ],
-      ...talked('202', 'caller', { duration: 9, ring: 5, wait: 6.5, bill: 2.5 }),
+      ...talked('202', 'caller', {
+        duration: 9,
+        ring: 5,
+        wait: 6.5,
+        bill: 2.5,
+        answers: [{ after: 6.5, talk: 2.5 }],
+      }),
     },
   ],
 }

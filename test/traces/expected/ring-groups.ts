@@ -28,7 +28,12 @@ export const ringGroupCalls: ExpectedCalls = {
         'ring_group.call.summary 202 @600 completed 201x1 202x1 203x1',
         'call.ended 202 @600',
       ],
-      ...talked('202', 'caller', { duration: 4.5, ring: 1.5, bill: 3 }),
+      ...talked('202', 'caller', {
+        duration: 4.5,
+        ring: 1.5,
+        bill: 3,
+        answers: [{ after: 1.5, talk: 3 }],
+      }),
     },
   ],
   '09b-ringgroup-caller-hangs-up': [
@@ -61,7 +66,12 @@ export const ringGroupCalls: ExpectedCalls = {
         'ring_group.call.summary 203 @600 completed 201x1 202x1 203x1',
         'call.ended 203 @600',
       ],
-      ...talked('203', 'callee', { duration: 3, ring: 1, bill: 2 }),
+      ...talked('203', 'callee', {
+        duration: 3,
+        ring: 1,
+        bill: 2,
+        answers: [{ after: 1, talk: 2 }],
+      }),
     },
   ],
   '10-ringgroup-noanswer': [
@@ -99,7 +109,12 @@ export const ringGroupCalls: ExpectedCalls = {
         'ring_group.call.summary 201 @600 completed 201x1 202x1 203x1',
         'call.ended 201 @600',
       ],
-      ...talked('201', 'caller', { duration: 3, ring: 1, bill: 2 }),
+      ...talked('201', 'caller', {
+        duration: 3,
+        ring: 1,
+        bill: 2,
+        answers: [{ after: 1, talk: 2 }],
+      }),
     },
   ],
   '43-ringgroup-busy-declined-answered': [
@@ -115,7 +130,12 @@ export const ringGroupCalls: ExpectedCalls = {
         'ring_group.call.summary 203 @600 completed 201x1 202x1 203x1',
         'call.ended 203 @600',
       ],
-      ...talked('203', 'caller', { duration: 4.5, ring: 1.5, bill: 3 }),
+      ...talked('203', 'caller', {
+        duration: 4.5,
+        ring: 1.5,
+        bill: 3,
+        answers: [{ after: 1.5, talk: 3 }],
+      }),
     },
   ],
   '43b-ringgroup-all-busy': [

@@ -73,7 +73,12 @@ export const blindTransfers: ExpectedCalls = {
         'ring_group.call.summary 202 @600 completed 201x1 202x1 203x1',
         'call.ended 201 @600',
       ],
-      talked('201', 'caller', { duration: 9, ring: 1, bill: 8 }),
+      talked('201', 'caller', {
+        duration: 9,
+        ring: 1,
+        bill: 8,
+        answers: [{ after: 4.5, talk: 4.5 }],
+      }),
     ),
   ],
   '16d-blind-transfer-to-queue': [
@@ -88,7 +93,13 @@ export const blindTransfers: ExpectedCalls = {
         'queue.call.summary 202 @sales completed 201x1 202x1',
         'call.ended 201 @sales',
       ],
-      talked('201', 'caller', { duration: 14, ring: 1, wait: 6, bill: 13 }),
+      talked('201', 'caller', {
+        duration: 14,
+        ring: 1,
+        wait: 6,
+        bill: 13,
+        answers: [{ after: 9, talk: 5 }],
+      }),
     ),
   ],
   '16e-blind-transfer-not-answered': [

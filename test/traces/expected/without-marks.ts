@@ -152,7 +152,13 @@ const throughObjects: ExpectedCalls = {
         'queue.call.summary 202 @700 completed 201x1 202x1',
         'call.ended 202 @700',
       ],
-      ...talked('202', 'caller', { duration: 9, ring: 5, wait: 6, bill: 2.5 }),
+      ...talked('202', 'caller', {
+        duration: 9,
+        ring: 5,
+        wait: 6,
+        bill: 2.5,
+        answers: [{ after: 6.5, talk: 2.5 }],
+      }),
     },
   ],
   '48b-foreign-queue-pjsip-members': [
@@ -165,7 +171,13 @@ const throughObjects: ExpectedCalls = {
         'queue.call.summary 201 @701 completed 201x1',
         'call.ended 201 @701',
       ],
-      ...talked('201', 'callee', { duration: 3.5, ring: 1, wait: 1, bill: 2 }),
+      ...talked('201', 'callee', {
+        duration: 3.5,
+        ring: 1,
+        wait: 1,
+        bill: 2,
+        answers: [{ after: 1.5, talk: 2 }],
+      }),
     },
   ],
   '48c-foreign-queue-abandoned': [
