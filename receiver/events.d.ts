@@ -1080,7 +1080,7 @@ export interface QueueSummary {
    */
   position: number | null
   /**
-   * The agent who answered.
+   * The agent who answered; null where it was an outside number.
    */
   answered_by: UserRef | null
   /**

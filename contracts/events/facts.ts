@@ -329,7 +329,7 @@ export const QueueSummary = QueueRef.extend({
   }),
   answered_by: UserRef.nullable().meta({
     label: 'Queue answered by',
-    description: 'The agent who answered.',
+    description: 'The agent who answered; null where it was an outside number.',
   }),
   answered_at: timeOrNull('Queue answered', 'When an agent answered; null if none did.'),
   talk_duration: seconds(

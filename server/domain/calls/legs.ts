@@ -65,7 +65,7 @@ export function answerLeg(draft: Draft, call: OpenCall, leg: Leg, at: number): v
   leg.answeredAt = at
   const first = call.answeredAt === null
   call.answeredAt ??= at
-  if (leg.kind === 'user') visitAnswered(call, leg, at)
+  visitAnswered(call, leg, at)
   if (first) {
     callerLeg(call).answeredAt = at
     call.answeredBy = leg.kind === 'user' ? leg.user : null
