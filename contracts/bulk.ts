@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Timestamp } from '#contracts/events/facts.ts'
+import { GivenTime } from '#contracts/events/facts.ts'
 import { pageQuery } from '#contracts/page.ts'
 
 /** What work on many objects answers: it is done in small steps, for some seconds in one request. */
@@ -18,6 +18,6 @@ export const bulkQuery = z.strictObject({
 })
 
 export const bulkPeriod = z.strictObject({
-  since: Timestamp.meta({ description: 'The beginning of the period.' }),
-  until: Timestamp.optional().meta({ description: 'Its end; absent: now.' }),
+  since: GivenTime.meta({ description: 'The beginning of the period.' }),
+  until: GivenTime.optional().meta({ description: 'Its end; absent: now.' }),
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Timestamp } from '#contracts/events/facts.ts'
+import { GivenTime } from '#contracts/events/facts.ts'
 import type { ExportName } from '#contracts/export.ts'
 import { WebhookId } from '#contracts/ids.ts'
 import type { ProblemCode } from '#contracts/problem.ts'
@@ -84,6 +84,6 @@ export const webhookParams = z.strictObject({ id: WebhookId })
 
 /** What lists are cut by. */
 export const period = {
-  since: Timestamp.optional().meta({ description: 'Not older than this.' }),
-  until: Timestamp.optional().meta({ description: 'Older than this.' }),
+  since: GivenTime.optional().meta({ description: 'Not older than this.' }),
+  until: GivenTime.optional().meta({ description: 'Older than this.' }),
 }

@@ -20,6 +20,11 @@ declare module 'zod' {
 /** ISO 8601, UTC, milliseconds: `2026-11-22T09:15:04.120Z`. */
 export const Timestamp = z.iso.datetime({ precision: 3 })
 
+/** A time as people and programs write it: with or without fractions, in any zone. Parsed, it is a `Timestamp`. */
+export const GivenTime = z.iso
+  .datetime({ offset: true, abort: true })
+  .overwrite((text) => new Date(text).toISOString())
+
 type Aliases = readonly string[]
 const text = (label: string, description: string, aliases: Aliases = []) =>
   z.string().meta({ label, description, aliases })

@@ -17,9 +17,10 @@ const line = (most: number) =>
 const visible = (most: number) =>
   z
     .string()
+    .min(1)
     .max(most)
     .regex(
-      /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/,
+      /^$|^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/,
       'must be printable ASCII, without spaces at the ends',
     )
 
@@ -45,9 +46,12 @@ export const Authentication = z
       prefix: z
         .string()
         .max(100)
-        .regex(/^[\x21-\x7e]*$/, 'must be one word of printable ASCII, or empty')
+        .regex(/^$|^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/, 'must be printable ASCII, or empty')
         .default('Bearer')
-        .meta({ description: 'The word before the token; empty: the token alone.' }),
+        .meta({
+          description:
+            'What stands before the token, and a space after it; empty: the token alone.',
+        }),
     }),
     z.strictObject({
       type: z.literal('pbx_token'),

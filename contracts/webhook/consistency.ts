@@ -4,6 +4,7 @@ import type { MappedPayload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 
 export interface ConsistentSettings extends RequestSettings {
+  readonly url: string
   readonly scope: WebhookScope
   readonly service_uuid: string | null
   readonly triggers: readonly EventType[]
@@ -17,19 +18,34 @@ export interface Inconsistency {
   readonly message: string
 }
 
-export function inconsistencies(settings: ConsistentSettings): readonly Inconsistency[] {
-  return [
-    ...ofScope(settings),
-    ...ofFormat(settings),
-    ...ofHeaders(settings),
-    ...ofKeys(settings),
-    ...ofPhoneCloud(settings),
-    ...ofConnector(settings),
-  ]
+/** What a rule looks at, and what it finds. */
+interface Rule {
+  readonly reads: readonly (keyof ConsistentSettings)[]
+  readonly find: (settings: ConsistentSettings) => readonly Inconsistency[]
 }
 
-function ofScope(settings: ConsistentSettings): Inconsistency[] {
-  const { scope, service_uuid } = settings
+const rules: readonly Rule[] = [
+  { reads: ['scope', 'service_uuid'], find: ofScope },
+  { reads: ['scope', 'payload', 'authentication'], find: ofGlobal },
+  { reads: ['method', 'format', 'payload'], find: ofFormat },
+  { reads: ['authentication', 'headers'], find: ofHeaders },
+  { reads: ['payload'], find: ofKeys },
+  { reads: ['url', 'format', 'payload'], find: ofQuery },
+  { reads: ['payload', 'triggers'], find: ofPhoneCloud },
+  { reads: ['connector', 'triggers', 'authentication', 'payload'], find: ofConnector },
+]
+
+/** `wrong`: settings that are none, each by itself; nothing is said of how they go together with others. */
+export function inconsistencies(
+  settings: ConsistentSettings,
+  wrong: ReadonlySet<PropertyKey | undefined> = new Set(),
+): readonly Inconsistency[] {
+  return rules
+    .filter(({ reads }) => !reads.some((name) => wrong.has(name)))
+    .flatMap(({ find }) => find(settings))
+}
+
+function ofScope({ scope, service_uuid }: ConsistentSettings): Inconsistency[] {
   if (scope === 'account') {
     return service_uuid === null
       ? []
@@ -38,11 +54,12 @@ function ofScope(settings: ConsistentSettings): Inconsistency[] {
   if (service_uuid === null) {
     return [{ path: ['service_uuid'], message: `must name a service with scope ${scope}` }]
   }
-  return scope === 'global' ? ofGlobal(settings) : []
+  return []
 }
 
 /** Global webhooks are those of the Phone Cloud document: its format, its token. */
-function ofGlobal({ payload, authentication }: ConsistentSettings): Inconsistency[] {
+function ofGlobal({ scope, payload, authentication }: ConsistentSettings): Inconsistency[] {
+  if (scope !== 'global') return []
   const wrong: Inconsistency[] = []
   if (payload.style !== 'phone-cloud') {
     wrong.push({ path: ['payload'], message: 'must have the style phone-cloud with scope global' })
@@ -72,18 +89,17 @@ function ofPhoneCloud({ payload, triggers }: ConsistentSettings): Inconsistency[
 }
 
 function ofFormat({ method, format, payload }: ConsistentSettings): Inconsistency[] {
+  const wrong: Inconsistency[] = []
   if (method === 'GET' && format !== 'query') {
-    return [{ path: ['format'], message: 'must be query with GET, which has no body' }]
+    wrong.push({ path: ['format'], message: 'must be query with GET, which has no body' })
   }
   const whole = (['native', 'cloudevents', 'template'] as const).some((s) => s === payload.style)
-  return whole && format !== 'json'
-    ? [
-        {
-          path: ['format'],
-          message: `must be json with the ${payload.style} payload: choose the mapped one for query and form`,
-        },
-      ]
-    : []
+  if (whole && (method === 'GET' || format !== 'json')) {
+    const where = method === 'GET' ? 'GET, which has no body' : `the format ${format}`
+    const message = `must be mapped or phone-cloud with ${where}: ${payload.style} has no single values`
+    wrong.push({ path: ['payload'], message })
+  }
+  return wrong
 }
 
 /** A header that the authentication sets as well. */
@@ -140,6 +156,17 @@ function isPlain(part: RequestSettings['authentication'] | RequestSettings['payl
 /** In a nested payload a key cannot be both a value and an object that has values. */
 function ofKeys({ payload }: ConsistentSettings): Inconsistency[] {
   return payload.style === 'mapped' && payload.nested ? crossingKeys(payload) : []
+}
+
+/** Which of two values of one name counts, each receiver decides by itself. */
+function ofQuery({ url, format, payload }: ConsistentSettings): Inconsistency[] {
+  if (format !== 'query' || payload.style !== 'mapped') return []
+  const there = new Set(new URL(url).searchParams.keys())
+  return payload.fields.flatMap(({ key }, i) =>
+    there.has(key)
+      ? [{ path: ['payload', 'fields', i, 'key'], message: 'is in the query of the URL already' }]
+      : [],
+  )
 }
 
 function crossingKeys({ fields }: MappedPayload): Inconsistency[] {

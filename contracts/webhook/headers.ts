@@ -1,6 +1,7 @@
 /** Headers of one's own on each request. */
 import { z } from 'zod'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
+import { isSecretName } from '#contracts/secret-name.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
 import { headerName } from '#contracts/webhook/header-name.ts'
 
@@ -16,11 +17,16 @@ export const CustomHeader = z
       .meta({
         description: `May have fields of the event, as in {{ call.uuid }}. Of a secret header, replies show ${hiddenSecret}; sent back, the stored one stays.`,
       }),
-    secret: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'The value is encrypted, and masked in replies and in the log.' }),
+    secret: z.boolean().optional().meta({
+      description:
+        'The value is encrypted, and masked in replies and in the log. Absent: true for names that tell of a secret, such as Authorization, Cookie, X-Api-Key.',
+    }),
   })
+  .transform(({ secret, ...header }) => ({
+    ...header,
+    secret: secret ?? isSecretName(header.name),
+  }))
+  .pipe(z.object({ name: z.string(), value: z.string(), secret: z.boolean() }))
   .meta({ id: 'CustomHeader' })
 export type CustomHeader = z.infer<typeof CustomHeader>
 
@@ -31,7 +37,11 @@ export const CustomHeaders = z
     const seen = new Set<string>()
     headers.forEach(({ name }, i) => {
       if (seen.has(name.toLowerCase())) {
-        context.addIssue({ code: 'custom', path: [i, 'name'], message: 'is there twice' })
+        context.addIssue({
+          code: 'custom',
+          path: [i, 'name'],
+          message: 'must not be there twice: put both values into one, with a comma between',
+        })
       }
       seen.add(name.toLowerCase())
     })

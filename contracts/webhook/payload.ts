@@ -4,6 +4,11 @@ import { FieldName } from '#contracts/events/field-names.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
 import { TimeZone } from '#contracts/webhook/time-zone.ts'
 
+/** What an administrator writes into one payload. */
+const textBytes = 65_536
+
+const bytesOf = (text: string) => new TextEncoder().encode(text).length
+
 const NativePayload = z
   .strictObject({ style: z.literal('native') })
   .meta({ description: 'The whole event, as the catalogue has it.' })
@@ -43,13 +48,20 @@ const MappedPayload = z
       .min(1)
       .max(200)
       .superRefine((fields, context) => {
-        const seen = new Set<string>()
+        const seen = new Map<string, number>()
         fields.forEach(({ key }, i) => {
-          if (seen.has(key)) {
-            context.addIssue({ code: 'custom', path: [i, 'key'], message: 'is there twice' })
+          const before = seen.get(key)
+          if (before === undefined) seen.set(key, i)
+          else {
+            const message = `must be another key than that of fields[${before}]: each value has its own`
+            context.addIssue({ code: 'custom', path: [i, 'key'], message })
           }
-          seen.add(key)
         })
+        const bytes = fields.reduce((sum, { key, value }) => sum + bytesOf(key + (value ?? '')), 0)
+        if (bytes > textBytes) {
+          const message = `must have 64 KiB of keys and values at most altogether, not ${bytes} bytes`
+          context.addIssue({ code: 'custom', message })
+        }
       })
       .meta({ description: 'In the order in which they are sent.' }),
     nested: z.boolean().default(false).meta({
@@ -76,8 +88,6 @@ const PhoneCloudPayload = z
 const CloudEventsPayload = z
   .strictObject({ style: z.literal('cloudevents') })
   .meta({ description: 'CloudEvents 1.0, structured: the native event is its data.' })
-
-const textBytes = 65_536
 
 const TemplatePayload = z
   .strictObject({
@@ -113,8 +123,9 @@ const TemplatePayload = z
     if (parts.length > 20) {
       context.addIssue({ code: 'custom', path: ['partials'], message: 'must be 20 at most' })
     }
-    const bytes = new TextEncoder().encode([template, ...parts].join('')).length
-    if (bytes > textBytes) {
+    const longest = Math.max(template.length, ...parts.map((part) => part.length))
+    // One that is too long by itself is told as that.
+    if (longest <= textBytes && bytesOf([template, ...parts].join('')) > textBytes) {
       const message = 'must be of 64 KiB at most, with its partials'
       context.addIssue({ code: 'custom', path: ['template'], message })
     }

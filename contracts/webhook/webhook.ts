@@ -2,11 +2,16 @@ import { z } from 'zod'
 import { EventTypeName } from '#contracts/events/catalogue.ts'
 import { Timestamp } from '#contracts/events/facts.ts'
 import { WebhookId } from '#contracts/ids.ts'
-import { inconsistencies } from '#contracts/webhook/consistency.ts'
+import { inconsistencies, webhookScopes } from '#contracts/webhook/consistency.ts'
 import { Filters, noFilters } from '#contracts/webhook/filters.ts'
 import type { Payload } from '#contracts/webhook/payload.ts'
 import { ReceiverUrl } from '#contracts/webhook/receiver-url.ts'
-import { plainRequest, requestSettings } from '#contracts/webhook/request.ts'
+import {
+  plainRequest,
+  type RequestFormat,
+  type RequestSettings,
+  requestSettings,
+} from '#contracts/webhook/request.ts'
 
 /**
  * `none`: no promise. `first_try`: first tries of one call go out one after the other, in sequence; retries hold
@@ -19,15 +24,23 @@ export type DeliveryOrder = z.infer<typeof DeliveryOrder>
 export const OnExhausted = z.enum(['skip', 'block'])
 export type OnExhausted = z.infer<typeof OnExhausted>
 
-/** Standard Webhooks secret: `whsec_` and 24 to 64 bytes in base64. */
+/** Standard Webhooks secret: `whsec_` and 24 to 64 bytes in base64, padded: receivers' libraries decode it strictly. */
 export const WebhookSecret = z
   .string()
-  .regex(
-    /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/,
-    'must be whsec_ followed by 24 to 64 bytes in base64',
-  )
+  .max(100)
+  .regex(/^whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, {
+    abort: true,
+    message: 'must be whsec_ followed by base64, padded with =',
+  })
+  .refine((secret) => {
+    const bytes = bytesOfBase64(secret.slice('whsec_'.length))
+    return bytes >= 24 && bytes <= 64
+  }, 'must have 24 to 64 bytes behind whsec_')
 
-export const WebhookScope = z.enum(['account', 'service', 'global', 'call_flow']).meta({
+const bytesOfBase64 = (text: string) =>
+  (text.length / 4) * 3 - (text.length - text.replaceAll('=', '').length)
+
+export const WebhookScope = z.enum(webhookScopes).meta({
   description:
     'account: events of the account, and of all its services. service: events of one service. global: the global webhook of a PBX, in the Phone Cloud format, with a secret token. call_flow: a Webhook object of a call flow, which the PBX document makes.',
 })
@@ -53,7 +66,10 @@ const settings = {
     description:
       'Whether call.inbound.answered fires it also when another user picked the call up by **.',
   }),
-  enabled: z.boolean().meta({ description: 'Off: nothing is sent, its deliveries are held.' }),
+  enabled: z.boolean().meta({
+    description:
+      'Off: nothing is sent. What waits is held until it is on again; what happens meanwhile becomes no delivery.',
+  }),
   retries: z
     .int()
     .min(0)
@@ -110,8 +126,25 @@ export const WebhookBreaker = z
   .meta({ id: 'WebhookBreaker' })
 export type WebhookBreaker = z.infer<typeof WebhookBreaker>
 
-const payloadOf = (scope: string | undefined): Payload =>
-  scope === 'global' ? { style: 'phone-cloud' } : plainRequest.payload
+interface Following {
+  readonly scope: z.infer<typeof ChosenScope>
+  readonly format: RequestFormat
+  readonly payload: Payload
+}
+type Followed = Pick<RequestSettings, 'method'> & { readonly service_uuid: string | null }
+
+/** What is not said follows from the rest. */
+function withFollowing<
+  D extends Followed & { readonly [K in keyof Following]?: Following[K] | undefined },
+>(draft: D): Omit<D, keyof Following> & Following {
+  const { service_uuid, method, scope, format, payload } = draft
+  return {
+    ...draft,
+    scope: scope ?? (service_uuid === null ? 'account' : 'service'),
+    format: format ?? (method === 'GET' ? 'query' : 'json'),
+    payload: payload ?? (scope === 'global' ? { style: 'phone-cloud' } : plainRequest.payload),
+  }
+}
 
 export const WebhookDraft = z
   .strictObject({
@@ -148,18 +181,17 @@ export const WebhookDraft = z
         'Signing secret; made for you when absent. Shown once, in the answer to the creation.',
     }),
   })
-  .transform((draft) => ({
-    ...draft,
-    scope:
-      draft.scope ?? (draft.service_uuid === null ? ('account' as const) : ('service' as const)),
-    format: draft.format ?? (draft.method === 'GET' ? ('query' as const) : ('json' as const)),
-    payload: draft.payload ?? payloadOf(draft.scope),
-  }))
-  .superRefine((draft, context) => {
-    for (const { path, message } of inconsistencies(draft)) {
-      context.addIssue({ code: 'custom', path: [...path], message })
-    }
-  })
+  .superRefine(
+    (draft, context) => {
+      const wrong = new Set(context.issues.map(({ path }) => path?.[0]))
+      for (const { path, message } of inconsistencies(withFollowing(draft), wrong)) {
+        context.addIssue({ code: 'custom', path: [...path], message })
+      }
+    },
+    // Also beside fields that are wrong: whoever fills in a form is told all of it at once.
+    { when: ({ value }) => typeof value === 'object' && value !== null && !Array.isArray(value) },
+  )
+  .transform(withFollowing)
   .meta({ id: 'WebhookDraft' })
 export type WebhookDraft = z.infer<typeof WebhookDraft>
 
@@ -188,6 +220,9 @@ export const Webhook = z
     }),
     ...settings,
     triggers: z.array(EventTypeName),
+    has_client_certificate: z.boolean().meta({
+      description: 'Whether requests show a certificate (mTLS); …/client-certificate has it.',
+    }),
     previous_secret_until: Timestamp.nullable().meta({
       description:
         'After a rotation: until when requests carry a signature of the secret before as well. Null: of the one secret only. A time that is over disappears within the hour.',
@@ -203,8 +238,15 @@ export const Webhook = z
   .meta({ id: 'Webhook' })
 export type Webhook = z.infer<typeof Webhook>
 
-/** The part of a webhook that people change: what its ETag stands for. The breaker moves by itself, a previous secret ends so. */
-export const WebhookVersion = Webhook.omit({ breaker: true, previous_secret_until: true })
+/**
+ * The part of a webhook that people change: what its ETag stands for. The breaker moves by itself, a previous secret ends so, and a
+ * certificate has an address of its own.
+ */
+export const WebhookVersion = Webhook.omit({
+  breaker: true,
+  previous_secret_until: true,
+  has_client_certificate: true,
+})
 
 export const CreatedWebhook = Webhook.extend({
   secret: WebhookSecret.meta({

@@ -21,8 +21,8 @@ export class HiddenSecretError extends Error {
 }
 
 /**
- * `owner` stays the same when the object is moved or renamed within what holds it. `to`: the origin that the secret is
- * sent to in the clear; null: it is never sent so.
+ * `owner` stays the same when the object is moved or renamed within what holds it. `to`: the origins that learn the secret,
+ * or get what it opens (a token); null: none does.
  */
 type Change = (secret: string, path: Path, owner: string, to: string | null) => string
 
@@ -106,20 +106,20 @@ function changeHeaders(
 
 function changeConnector(connector: Connector, to: string | null, change: Change): Connector {
   const { login } = connector
-  const changed = (name: string, secret: string, sentTo: string | null) =>
+  const changed = (name: string, secret: string) =>
     change(
       secret,
       ['connector', 'login', name],
       `connector ${connector.type} ${login.type} ${name}`,
-      sentTo,
+      to,
     )
   switch (login.type) {
     case 'client_credentials': {
-      const client_secret = changed('client_secret', login.client_secret, to)
+      const client_secret = changed('client_secret', login.client_secret)
       return { ...connector, login: { ...login, client_secret } }
     }
     case 'jwt_bearer': {
-      const private_key = changed('private_key', login.private_key, null)
+      const private_key = changed('private_key', login.private_key)
       return { ...connector, login: { ...login, private_key } }
     }
   }
@@ -144,11 +144,9 @@ function changeAuthentication(
       return { ...authentication, password: changed('password', authentication.password) }
     case 'oauth2': {
       const { token_url } = authentication
-      const client_secret = changed(
-        'client_secret',
-        authentication.client_secret,
-        originOf(token_url),
-      )
+      // The receiver gets a token that was made with it.
+      const both = to === null ? null : `${originOf(token_url)} ${to}`
+      const client_secret = changed('client_secret', authentication.client_secret, both)
       return { ...authentication, client_secret }
     }
     default:

@@ -98,6 +98,19 @@ function formatHints(type: EventType, { style }: RequestSettings['payload']): Pr
   return [{ field: 'payload', message: `the Phone Cloud format has no event for ${type}` }]
 }
 
+/** Where the part of a user has what only the record of the whole call has by that name. */
+const ofPart: Readonly<Record<string, string>> = {
+  'call.duration': 'part.duration',
+  'call.bill_duration': 'part.talk_duration',
+  'call.status': 'part.outcome',
+}
+
+function neverHas(type: EventType, field: string): string {
+  const instead = ofPart[field]
+  const known = instead !== undefined && eventFields.get(instead)?.triggers.includes(type) === true
+  return `${type} never has ${field}${known ? ` (that of the user is ${instead})` : ''}`
+}
+
 type HintedSettings = RequestSettings & { readonly url: string }
 
 /** What is allowed and perhaps not meant: secrets in clear text, fields that events of this type never have. */
@@ -113,7 +126,7 @@ export function previewHints(
         ? [
             {
               field: fieldPath(path),
-              message: `${type} never has ${part.field}: it is empty there`,
+              message: `${neverHas(type, part.field)}: it is empty there`,
             },
           ]
         : [],
@@ -136,7 +149,7 @@ export function previewHints(
         ? [
             {
               field: fieldPath([...path, 'field']),
-              message: `${type} never has ${field}: it is ${absentAs(payload)}`,
+              message: `${neverHas(type, field)}: it is ${absentAs(payload)}`,
             },
           ]
         : []

@@ -3,7 +3,7 @@ import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { WebhookSecret } from '#contracts/webhook/webhook.ts'
-import { newSecret, signatureHeaders, verifySignature } from '#server/domain/sign.ts'
+import { newSecret, signatureHeaders } from '#server/domain/sign.ts'
 
 const id = 'msg_p5jXN8AQM9LWM0D4loKWxJek'
 const seconds = 1_614_265_330
@@ -51,29 +51,10 @@ describe('the vectors of Standard Webhooks', () => {
     )
   })
 
-  test('Ed25519', () => {
-    const key =
-      'whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=='
-    const headers = signatureHeaders({ id, at, body }, [key])
-    expect(headers['webhook-signature']).toBe(
-      'v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==',
-    )
-    const publicKey = 'whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4='
-    expect(verifySignature({ ...headers }, body, publicKey, at)).toEqual({ verified: true })
-    expect(verifySignature({ ...headers }, `${body} `, publicKey, at)).toEqual({
-      verified: false,
-      because: 'no_match',
-    })
-  })
-
   test('rotation: the current secret first, then the old one', () => {
     expect(signatureOf({ id, at, body: '{"test": 2432232314}' }, secret, oldSecret)).toBe(
       `${current} ${old}`,
     )
-  })
-
-  test('the prefix of the secret may be missing', () => {
-    expect(signatureOf({ id, at, body }, secret.slice('whsec_'.length))).toBe(current)
   })
 })
 
@@ -93,14 +74,6 @@ describe('what receivers do with them', () => {
       (headers, text, key) => takes(() => new StandardWebhook(key).verify(text, headers)),
     ],
     ['svix', (headers, text, key) => takes(() => new SvixWebhook(key).verify(text, headers))],
-    [
-      'ours',
-      (headers, text, key) =>
-        takes(() => {
-          const answer = verifySignature(headers, text, key, Date.now())
-          if (!answer.verified) throw new Error(answer.because)
-        }),
-    ],
   ]
   function takes(verify: () => unknown): boolean {
     try {
@@ -171,21 +144,6 @@ describe('what receivers do with them', () => {
       expect(verify(signed(), body, oldSecret)).toBe(false)
       expect(verify(signed(), body, 'whsec_')).toBe(false)
     })
-  })
-
-  test('ours says why', () => {
-    const why = (headers: Headers) => verifySignature(headers, body, secret, at)
-    expect(why(without('webhook-id'))).toMatchObject({ because: 'missing_header' })
-    expect(why({ ...signed(), 'webhook-timestamp': `${seconds}x` })).toMatchObject({
-      because: 'bad_timestamp',
-    })
-    expect(verifySignature(signed(), body, secret, at + 301_000)).toMatchObject({
-      because: 'too_old',
-    })
-    expect(verifySignature(signed(), body, secret, at - 301_000)).toMatchObject({
-      because: 'too_new',
-    })
-    expect(verifySignature(signed(), body, secret, at + 300_999)).toEqual({ verified: true })
   })
 })
 

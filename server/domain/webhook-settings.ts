@@ -17,9 +17,12 @@ export class InconsistentSettingsError extends Error {
   }
 }
 
-/** Throws InconsistentSettingsError. */
-export function checkConsistency(settings: ConsistentSettings): void {
-  const found = inconsistencies(settings)
+/** `wrong`: settings that are none, of which nothing is said. Throws InconsistentSettingsError. */
+export function checkConsistency(
+  settings: ConsistentSettings,
+  wrong: ReadonlySet<string> = new Set(),
+): void {
+  const found = inconsistencies(settings, wrong)
   if (found.length > 0) throw new InconsistentSettingsError(found)
 }
 

@@ -62,9 +62,18 @@ function unknownFields(
     return {
       field: fieldPath([...path, key]),
       code: 'unknown_field' as const,
-      message: nearest === null ? 'there is no such field' : `did you mean "${nearest}"?`,
+      message: nearest === null ? noSuchField(names) : `did you mean "${nearest}"?`,
     }
   })
+}
+
+/** So many can be read at a glance. */
+const mostNamed = 8
+
+function noSuchField(names: readonly string[]): string {
+  const own = [...new Set(names)]
+  const all = own.length === 0 || own.length > mostNamed ? '' : `; there are ${own.join(', ')}`
+  return `there is no such field${all}`
 }
 
 /** What Zod found wrong in `value`, one entry per field, in the words of the API. */

@@ -56,9 +56,19 @@ export function parseDraft(given: unknown): ParsedSettings {
   return { settings, problems: refusals([() => restoreRequestSecrets(requestTo(settings), null)]) }
 }
 
-export function parseChange(webhook: Webhook, given: unknown): ParsedSettings {
+export function parseChange(
+  webhook: Webhook,
+  given: Readonly<Record<string, unknown>>,
+): ParsedSettings {
   const { value, errors } = parsed(WebhookChange, given)
-  if (errors.length > 0) return { settings: null, problems: errors }
+  if (errors.length > 0) {
+    const wrong = new Set(errors.map(({ field }) => /^\w*/.exec(field)?.[0] ?? ''))
+    const rest = settingsAfter(webhook, rightFields(given))
+    return {
+      settings: null,
+      problems: [...errors, ...refusals([() => checkConsistency(rest, wrong)])],
+    }
+  }
   const change = value as WebhookChange
   const settings = settingsAfter(webhook, change)
   const inconsistent = refusals([() => checkConsistency(settings)])

@@ -152,14 +152,15 @@ interface TokenParts {
 
 async function sendByToken(
   { deps, oauth2Tokens }: Sending,
-  { timeoutMs, requestVersion, tlsVersion }: ClaimedWebhook,
+  { timeoutMs, url, requestVersion, tlsVersion }: ClaimedWebhook,
   renderer: PreparedRequests,
   { settings, request, identity }: TokenParts,
 ): Promise<Sent> {
   const came = await sendWithToken({
     conversation: startConversation(deps.sender, { timeoutMs, identity }),
     tokens: oauth2Tokens,
-    tokenKey: `${requestVersion} ${tlsVersion}`,
+    // A token is for the receiver that it was asked for.
+    tokenKey: `${requestVersion} ${tlsVersion} ${url}`,
     settings,
     request,
     version: deps.version,

@@ -33,6 +33,7 @@ export function webhookOf(box: SecretBox, row: WebhookRow): Webhook {
     ...settingsOf(row),
     ...hideRequestSecrets(requestOf(box, row)),
     breaker: shownBreaker(breakerOf(row)),
+    has_client_certificate: row.client_certificate !== null,
     previous_secret_until: isoOrNull(row.previous_secret_until),
     disabled_reason: row.disabled_reason,
     created_at: isoOf(row.created_at),

@@ -11,6 +11,8 @@ afterAll(async () => await server[Symbol.asyncDispose]())
 const draft = { name: 'CRM', url: 'https://crm.example/hook', triggers: ['call.ended'] }
 const fields = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ key: `key${i}`, field: 'call.uuid' }))
+const texts = (count: number, length: number) =>
+  Array.from({ length: count }, (_, i) => ({ key: `key${i}`, value: 'x'.repeat(length) }))
 const mapped = (more: object) => ({ payload: { style: 'mapped', fields: fields(1), ...more } })
 const template = (more: object) => ({ payload: { style: 'template', template: '{}', ...more } })
 
@@ -39,7 +41,7 @@ test.each([
     mapped({ fields: [...fields(1), ...fields(1)] }),
     'payload.fields[1].key',
     'invalid',
-    /twice/,
+    /another key than that of fields\[0\]/,
   ],
   [
     'a cyclic template',
@@ -52,11 +54,18 @@ test.each([
     /"a" → "b" → "a"/,
   ],
   [
-    'a payload of 300 KB',
+    'a template of 300 KB',
     template({ template: JSON.stringify({ text: 'x'.repeat(300_000) }) }),
     'payload.template',
     'too_large',
-    /./,
+    /at most 65536 characters/,
+  ],
+  [
+    'a mapped payload of 300 KB',
+    mapped({ fields: texts(75, 4_000) }),
+    'payload.fields',
+    'invalid',
+    /64 KiB of keys and values at most altogether, not 300\d{3} bytes/,
   ],
   ['a wrong type', { retries: '3' }, 'retries', 'wrong_type', /number/],
   ['a wrong type within', { headers: 'X-A: 1' }, 'headers', 'wrong_type', /./],
@@ -77,6 +86,70 @@ test.each([
   )
   expect(await count()).toBe(before)
 })
+
+test('a payload that grows to 300 KB with the values of an event is told by the preview', async () => {
+  const liquid = `{% for leg in (1..300) %}${'x'.repeat(1_000)}{% endfor %}`
+  const webhook = { ...draft, ...template({ template: liquid, content_type: 'text/plain' }) }
+  const { body } = await server.anna.request('POST', '/api/v1/webhooks/preview', {
+    body: { trigger: 'call.ended', webhook },
+  })
+  expect(body).toMatchObject({
+    request: null,
+    problems: [{ field: 'payload', code: 'invalid', message: expect.stringMatching(/256 KiB/) }],
+  })
+})
+
+test('all of it is told at once: what is wrong by itself, and what does not go together', async () => {
+  const wrong = {
+    ...draft,
+    name: '',
+    retries: 'many',
+    triggers: ['call.ended', 'call.missed'],
+    scope: 'global',
+    method: 'GET',
+    payload: { style: 'template', template: '{% fro %}' },
+  }
+  const fields = (errors: readonly { readonly field: string }[]) =>
+    errors.map(({ field }) => field).toSorted()
+  const refused = await server.anna.request('POST', '/api/v1/webhooks', { body: wrong })
+  const parts = ['authentication', 'name', 'payload', 'payload', 'retries', 'service_uuid']
+  expect(fields(refused.body.errors)).toEqual(parts)
+  const preview = await server.anna.request('POST', '/api/v1/webhooks/preview', {
+    body: { trigger: 'call.ended', webhook: wrong },
+  })
+  expect(fields(preview.body.problems)).toEqual([...parts, 'payload.template'].toSorted())
+  const made = await server.anna.request('POST', '/api/v1/webhooks', { body: draft })
+  const change = await server.anna.request('POST', '/api/v1/webhooks/preview', {
+    body: {
+      trigger: 'call.ended',
+      webhook_id: made.body.id,
+      webhook: { retries: -1, method: 'GET' },
+    },
+  })
+  expect(fields(change.body.problems)).toEqual(['format', 'payload', 'retries'])
+})
+
+test('a predefined webhook names all that is left to fill in', async () => {
+  const { body } = await server.anna.request('POST', '/api/v1/predefined-webhooks/voip_cloud', {
+    body: { url: draft.url },
+  })
+  expect(body.errors.map(({ field }: { field: string }) => field)).toEqual([
+    'authentication.token',
+    'service_uuid',
+  ])
+})
+
+test.each(['2026-11-22T09:30:00Z', '2026-11-22T20:30:00+11:00', '2026-11-22T09:30:00.123456Z'])(
+  'a time is taken as %s; what is none is told with one that is taken',
+  async (since) => {
+    const ask = async (text: string) =>
+      await server.anna.request('GET', `/api/v1/deliveries?since=${encodeURIComponent(text)}`)
+    expect((await ask(since)).status).toBe(200)
+    const { body } = await ask('22.11.2026')
+    const [, suggested] = /such as (\S+)/.exec(body.errors[0].message) ?? []
+    expect((await ask(suggested ?? '')).status).toBe(200)
+  },
+)
 
 test('a body of more than 1 MiB', async () => {
   const { status, body } = await server.anna.request('POST', '/api/v1/webhooks', {

@@ -266,6 +266,25 @@ describe('preview', () => {
     expect(await hints({ ...draft, triggers: ['user.created', 'webhook.disabled'] })).toEqual([])
   })
 
+  test('a part of a call has other names than the whole: the hint tells them', async () => {
+    const fields = [
+      { key: 'a', field: 'call_duration' },
+      { key: 'b', field: 'conversation_duration' },
+      { key: 'c', field: 'part.duration' },
+      { key: 'd', field: 'hangup_cause' },
+    ]
+    const trigger = 'user.inbound.completed'
+    const { body } = await preview({
+      trigger,
+      webhook: { ...draft, triggers: [trigger], payload: { style: 'mapped', fields } },
+    })
+    expect(body.hints.map(({ message }: { message: string }) => message)).toEqual([
+      `${trigger} never has call.duration (that of the user is part.duration): it is null, empty in QUERY`,
+      `${trigger} never has call.bill_duration (that of the user is part.talk_duration): it is null, empty in QUERY`,
+      `${trigger} never has call.hangup.cause: it is null, empty in QUERY`,
+    ])
+  })
+
   test('says that the Phone Cloud format has no such event', async () => {
     const webhook = {
       ...draft,

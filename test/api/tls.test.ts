@@ -70,8 +70,12 @@ describe('the client certificate of a webhook', () => {
 
   test('is shown by what it says, and its key never', async () => {
     const address = await webhook()
+    const shown = async () =>
+      (await server.anna.request('GET', address.replace('/client-certificate', ''))).body
     expect((await server.anna.request('GET', address)).status).toBe(404)
+    expect(await shown()).toMatchObject({ has_client_certificate: false })
     const put = await server.anna.request('PUT', address, { body: pair() })
+    expect(await shown()).toMatchObject({ has_client_certificate: true })
     expect(put.body).toMatchObject({ subject: 'CN=offhook', issuer: 'CN=Our authority' })
     const read = await server.anna.request('GET', address)
     expect(read.body).toEqual(put.body)

@@ -72,6 +72,7 @@ describe('secrets', () => {
       breaker,
       disabled_reason,
       previous_secret_until,
+      has_client_certificate,
       created_at,
       updated_at,
       ...shown
@@ -135,7 +136,7 @@ describe('a secret goes to no other address than it was given for', () => {
     expect((await change(id, { url: elsewhere })).status).toBe(200)
   })
 
-  test('the secret of a client goes to its token URL, wherever the webhook goes', async () => {
+  test('what the secret of a client opens goes to the receiver: it is for both addresses', async () => {
     const authentication = {
       type: 'oauth2',
       token_url: 'https://login.example/token',
@@ -143,11 +144,13 @@ describe('a secret goes to no other address than it was given for', () => {
       client_secret: 'cl1ent-s3cret',
     }
     const { id, authentication: shown } = (await create({ authentication })).body
-    expect((await change(id, { url: elsewhere })).status).toBe(200)
     const moved = { ...shown, token_url: 'https://other.example/token' }
-    expect((await change(id, { authentication: moved })).body.errors).toMatchObject([
-      { field: 'authentication.client_secret', message },
-    ])
+    for (const body of [{ url: elsewhere }, { authentication: moved }]) {
+      expect((await change(id, body)).body.errors).toMatchObject([
+        { field: 'authentication.client_secret', message },
+      ])
+    }
+    expect((await change(id, { url: elsewhere, authentication })).status).toBe(200)
   })
 })
 
@@ -156,7 +159,8 @@ const header = (name: string, value = '1') => ({ headers: [{ name, value }] })
 
 test.each([
   ['format', { method: 'GET', format: 'json' }, /must be query with GET/],
-  ['format', { method: 'GET' }, /must be json with the native payload/],
+  ['payload', { method: 'GET' }, /must be mapped or phone-cloud with GET/],
+  ['payload', { format: 'form' }, /must be mapped or phone-cloud with the format form/],
   ['payload.fields[0].field', field({ field: 'Sorce Number' }), /did you mean "Source Number"/],
   ['payload.fields[0].field', field({ field: 'legs[].name' }), /there is no field/],
   ['payload.fields[0]', field({}), /either a field or a value/],
@@ -207,7 +211,7 @@ test.each([
   ['payload.partials.b', template('{% render "a" %}', { partials: circle }), /"a" → "b" → "a"/],
   ['payload.partials.a', template('x', { partials: { a: '{% if %}' } }), /^line 1, column 6: /],
   ['payload.content_type', template('x', { content_type: 'a/b\r\nx: 1' }), /content type/],
-  ['format', { ...template('x'), format: 'form' }, /must be json with the template payload/],
+  ['payload', { ...template('x'), format: 'form' }, /with the format form: template has no single/],
 ])('a template is refused at %s: %j', async (path, settings, message) => {
   const created = await create({})
   const address = `/api/v1/webhooks/${created.body.id}`
@@ -255,8 +259,58 @@ test('a change is held to what it leaves the webhook with', async () => {
   const created = await create({})
   const address = `/api/v1/webhooks/${created.body.id}`
   const changed = await server.anna.request('PATCH', address, { body: { method: 'GET' } })
-  expect(changed).toMatchObject({ status: 422, body: { errors: [{ field: 'format' }] } })
+  expect(changed).toMatchObject({
+    status: 422,
+    body: { errors: [{ field: 'format' }, { field: 'payload' }] },
+  })
   expect((await server.anna.request('GET', address)).body.method).toBe('POST')
+})
+
+test('a key that the query of the URL has already is refused', async () => {
+  const fields = [
+    { key: 'src', field: 'src' },
+    { key: 'key', field: 'Call UUID' },
+  ]
+  const payload = { style: 'mapped', fields }
+  const url = 'https://crm.example/hook?key=secret&x=1'
+  const { body } = await create({ url, method: 'GET', payload })
+  expect(body.errors).toEqual([
+    {
+      field: 'payload.fields[1].key',
+      code: 'invalid',
+      message: 'is in the query of the URL already',
+    },
+  ])
+  expect((await create({ url, payload })).status).toBe(201)
+})
+
+test.each([
+  ['no padding', `whsec_${'A'.repeat(33)}`, /base64, padded/],
+  ['no base64', `whsec_${'?'.repeat(32)}`, /base64, padded/],
+  ['21 bytes', `whsec_${'A'.repeat(28)}`, /24 to 64 bytes/],
+  ['66 bytes', `whsec_${'A'.repeat(88)}`, /24 to 64 bytes/],
+])(
+  'a signing secret of %s is refused, since receivers could not decode it',
+  async (_, own, says) => {
+    const { body } = await create({ secret: own })
+    expect(body.errors).toEqual([
+      { field: 'secret', code: expect.any(String), message: expect.stringMatching(says) },
+    ])
+  },
+)
+
+test('a header whose name tells of a secret is one, unless it is said not to be', async () => {
+  const headers = [
+    { name: 'X-Api-Key', value: 'k3y-value' },
+    { name: 'X-Token-Kind', value: 'plain', secret: false },
+    { name: 'X-Other', value: '1' },
+  ]
+  const { body } = await create({ headers })
+  expect(body.headers).toEqual([
+    { name: 'X-Api-Key', value: '********', secret: true },
+    { name: 'X-Token-Kind', value: 'plain', secret: false },
+    { name: 'X-Other', value: '1', secret: false },
+  ])
 })
 
 test('own names for hangup causes: of the account and of a webhook', async () => {

@@ -1,12 +1,14 @@
 /** Access tokens by client credentials, from the store to a real token endpoint and a real receiver, and into the log. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { eventSamples } from '#contracts/events/samples.ts'
+import { WebhookChange } from '#contracts/webhook/webhook.ts'
 import { acceptEvents } from '#server/store/accept.ts'
-import { getWebhook } from '#server/store/webhooks.ts'
+import { changeWebhook, getWebhook } from '#server/store/webhooks.ts'
 import { acceptanceOf } from '#test/conformance/fixture.ts'
 import { freeTcpPort } from '#test/support/free-port.ts'
+import { startReceiver } from '#test/support/receiver.ts'
 import { startTokenServer, type TokenAnswer, type TokenServer } from '#test/support/token-server.ts'
-import { oneWebhook } from './one-webhook.ts'
+import { oneWebhook, signingSecret } from './one-webhook.ts'
 
 const ended = eventSamples['call.ended']
 const secret = 'cl1ent:s3cret with+signs'
@@ -50,6 +52,26 @@ test('the token is fetched once, by Basic with form encoding, and kept', async (
     scope: 'calls.write',
     audience: 'https://crm.example',
   })
+})
+
+test('a webhook that goes elsewhere asks for another token, and the old one does not go there', async () => {
+  await using one = await connected()
+  expect((await one.send(ended)).headers.authorization).toBe('Bearer t0ken-number-1')
+  await using other = await startReceiver({ secret: signingSecret })
+  const { authentication } = one.webhook
+  if (authentication.type !== 'oauth2') throw new Error('it has another authentication')
+  const change = { url: other.url, authentication: { ...authentication, client_secret: secret } }
+  await changeWebhook(
+    one.store,
+    one.tenant.account.id,
+    one.webhook.id,
+    WebhookChange.parse(change),
+    Date.now(),
+  )
+  await one.deliver({ ...ended, id: 'evt_2' })
+  expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([
+    'Bearer t0ken-number-2',
+  ])
 })
 
 test('id and secret go in the form where that is set, and not in the header too', async () => {

@@ -102,6 +102,20 @@ test('own names for hangup causes: those of the account at once, those of the we
   expect(await causeOf(other, 'evt_5')).toBe('Answered')
 })
 
+test('headers that are secret by their names only are hidden where a receiver repeats them, too', async () => {
+  const headers = [
+    { name: 'Authorization', value: 'Bearer zzzzzzzz' },
+    { name: 'X-Api-Key', value: 'kkkkkkkkkk', secret: false },
+  ]
+  await using one = await oneWebhook({ headers })
+  one.receiver.respond((request) => ({ status: 200, body: JSON.stringify(request.headers) }))
+  const { headers: sent } = await one.send(ended)
+  expect(sent).toMatchObject({ authorization: 'Bearer zzzzzzzz', 'x-api-key': 'kkkkkkkkkk' })
+  const attempt = await one.lastAttempt()
+  expect(attempt.response_body).toContain('"x-api-key":"***"')
+  expect(JSON.stringify(attempt)).not.toMatch(/zzzz|kkkk/)
+})
+
 test('a receiver that repeats the token where the log cuts its answer does not bring a part of it into the log', async () => {
   const token = 's3cret-t0ken-of-a-receiver'
   await using one = await oneWebhook({ authentication: { type: 'token', token } })

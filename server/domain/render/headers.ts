@@ -1,4 +1,5 @@
 /** The headers of a request, but those of the signature. */
+import { isSecretName } from '#contracts/secret-name.ts'
 import { authenticationHeader } from '#contracts/webhook/consistency.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import { type StoredEventObject, textOf, valueAt } from '#server/domain/render/event-values.ts'
@@ -43,12 +44,14 @@ function checkSize(headers: Headers): void {
   )
 }
 
-/** Names (lower case) of headers that carry secrets, whatever they are called. */
+/** Names (lower case) of headers that carry secrets: as they are set, or by what they are called. */
 export function secretHeaders({
   authentication,
   headers,
 }: Pick<RequestSettings, 'authentication' | 'headers'>): ReadonlySet<string> {
-  const names = headers.filter(({ secret }) => secret).map(({ name }) => name.toLowerCase())
+  const names = headers
+    .filter(({ name, secret }) => secret || isSecretName(name))
+    .map(({ name }) => name.toLowerCase())
   const own = authenticationHeader(authentication)
   return new Set(own === null ? names : [...names, own])
 }

@@ -42,19 +42,33 @@ function sentValue(event: StoredEventObject, path: string, payload: MappedPayloa
   return isListOfPlain(value) ? textOf(value) : value
 }
 
+/** A map keeps its order, also of keys that are numbers, which objects put first. */
+type Branch = Map<string, unknown>
+
 /** One JSON object. `nested`: `caller.number` is `number` in the object `caller`. */
 export function jsonOf(pairs: Pairs, nested: boolean): string {
-  // No prototype: a request key may be any text.
-  const body: Record<string, unknown> = Object.create(null)
+  if (!nested) return objectOf(pairs)
+  const body: Branch = new Map()
   for (const [key, value] of pairs) {
-    const steps = nested ? key.split('.') : [key]
+    const steps = key.split('.')
     const last = steps.pop() ?? key
     let at = body
     for (const step of steps) {
-      at[step] ??= Object.create(null)
-      at = at[step] as Record<string, unknown>
+      const next = at.get(step)
+      const branch: Branch = next instanceof Map ? next : new Map()
+      at.set(step, branch)
+      at = branch
     }
-    at[last] = value
+    at.set(last, value)
   }
-  return JSON.stringify(body)
+  return objectOf(body)
+}
+
+function objectOf(entries: Iterable<readonly [string, unknown]>): string {
+  const texts: string[] = []
+  for (const [key, value] of entries) {
+    const text = value instanceof Map ? objectOf(value) : JSON.stringify(value)
+    texts.push(`${JSON.stringify(key)}:${text}`)
+  }
+  return `{${texts.join(',')}}`
 }

@@ -54,6 +54,34 @@ describe('the mapped payload', () => {
     expect(requestOf({ payload: omitting }, event).body).toBe('{"talker":false}')
   })
 
+  test('keeps the order of keys that are numbers, too', () => {
+    const inOrder = (keys: readonly string[], nested: boolean) => {
+      const names = ['src', 'Talker', 'Call type']
+      const fields = keys.map((key, i) => ({ key, field: names[i] }))
+      return Payload.parse({ style: 'mapped', fields, nested })
+    }
+    const payload = inOrder(['b', '2', '1'], false)
+    expect(requestOf({ payload }).body).toBe('{"b":"0288881234","2":true,"1":"inbound"}')
+    const nested = inOrder(['z.b', 'a', 'z.1'], true)
+    expect(requestOf({ payload: nested }).body).toBe(
+      '{"z":{"b":"0288881234","1":"inbound"},"a":true}',
+    )
+  })
+
+  test('with the values of an event it has 256 KiB at most', () => {
+    const { call, ...event } = eventSamples['call.ended']
+    const long = {
+      ...event,
+      call: { ...call, source: { ...call.source, name: 'x'.repeat(9_000) } },
+    }
+    const fields = Object.fromEntries(
+      Array.from({ length: 30 }, (_, i) => [`k${i}`, 'caller_name']),
+    )
+    for (const format of ['json', 'form'] as const) {
+      expect(() => requestOf({ payload: mapped(fields), format }, long)).toThrow(/256 KiB/)
+    }
+  })
+
   test('nests by dots where that is wanted', () => {
     const fields = { 'caller.number': 'src', 'caller.name': 'caller_name', id: 'uniqueid' }
     expect(JSON.parse(requestOf({ payload: mapped(fields) }).body)).toHaveProperty([
@@ -172,6 +200,37 @@ describe('path arguments', () => {
       expect(path.split('/')).toHaveLength(5)
     },
   )
+
+  test.each([
+    '../../admin',
+    '..\\..\\admin',
+    '../../../..',
+    'a/../../../b',
+    './..',
+    'a/..',
+    '../a',
+    '/../',
+    '..',
+    '\\..',
+    '.../..',
+  ])('nor does %j where the receiver decodes before it looks for steps, as nginx does', (name) => {
+    const steps = decodeURIComponent(pathOf(name)).split(/[/\\]/)
+    expect(steps.slice(0, 3)).toEqual(['', 'hooks', 'calls'])
+    expect(steps).not.toContain('..')
+    expect(steps).not.toContain('.')
+  })
+
+  test('dots that are no steps stay as they are', () => {
+    expect(pathOf('J. R. ... 1.5/2')).toBe('/hooks/calls/J.%20R.%20...%201.5%2F2/end')
+  })
+
+  test('a URL longer than servers take is not sent', () => {
+    const long = named('x'.repeat(3_000))
+    const path_arguments = Array.from({ length: 3 }, () => '{{ call.source.name }}')
+    expect(() => requestOf({ path_arguments }, long)).toThrow(
+      /the URL has 90\d\d characters, 8192 at most/,
+    )
+  })
 
   test('without a value there is a dash, and the rest stays in place', () => {
     expect(pathOf('')).toBe('/hooks/calls/-/end')

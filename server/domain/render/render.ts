@@ -8,6 +8,7 @@ import type { StoredEventObject } from '#server/domain/render/event-values.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
 import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
+import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { phoneCloudPairs } from '#server/domain/render/phone-cloud.ts'
 import { isHarmless, prepareTemplate } from '#server/domain/render/template.ts'
 import { formText, preparePath, withQuery } from '#server/domain/render/url.ts'
@@ -72,14 +73,33 @@ export function prepareRequests(url: string, settings: RequestSettings, version:
       const event = renameCause(JSON.parse(body) as StoredEventObject, settings.hangup_causes)
       const made = payloadOf(event, renames ? JSON.stringify(event) : body)
       const request = { method, url: path(event), headers: headers(event) }
-      if ('text' in made) return { ...request, body: made.text }
-      if (format === 'json') return { ...request, body: jsonOf(made.pairs, made.nested) }
-      const text = formText(made.pairs)
-      return format === 'form'
-        ? { ...request, body: text }
-        : { ...request, url: withQuery(request.url, text), body: '' }
+      const text = 'text' in made ? made.text : written(made, format)
+      return format === 'query'
+        ? { ...request, url: shortEnough(withQuery(request.url, text)), body: '' }
+        : { ...request, url: shortEnough(request.url), body: text }
     },
   }
+}
+
+/** Servers take no more in the first line of a request (nginx and Apache httpd unless told otherwise). */
+const longestUrl = 8192
+
+/** Throws NotRenderedError. */
+function shortEnough(url: string): string {
+  if (url.length <= longestUrl) return url
+  throw new NotRenderedError(
+    `With the values of this event the URL has ${url.length} characters, ${longestUrl} at most are sent.`,
+  )
+}
+
+/** Bytes. Native events are as large as they are: they are in the database already. */
+const largestBody = 262_144
+
+/** Throws NotRenderedError. */
+function written({ pairs, nested }: Values, format: RequestSettings['format']): string {
+  const text = format === 'json' ? jsonOf(pairs, nested) : formText(pairs)
+  if (Buffer.byteLength(text) <= largestBody) return text
+  throw new NotRenderedError('With the values of this event the payload has more than 256 KiB.')
 }
 
 /** Null: there is no body. RFC 8259: JSON is UTF-8 and knows no charset parameter. */
@@ -95,8 +115,14 @@ function contentTypeOf({ format, payload }: RequestSettings): string | null {
   }
 }
 
-/** A body that is ready, or request keys with values for the format to write. */
-type Made = { readonly text: string } | { readonly pairs: Pairs; readonly nested: boolean }
+/** Request keys with values, for the format to write. */
+interface Values {
+  readonly pairs: Pairs
+  readonly nested: boolean
+}
+
+/** A body that is ready, or values. */
+type Made = { readonly text: string } | Values
 
 function preparePayload(payload: Payload): (event: StoredEventObject, body: string) => Made {
   switch (payload.style) {

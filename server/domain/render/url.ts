@@ -36,11 +36,14 @@ export function preparePath(
 }
 
 /**
- * One segment, whatever stands in it: a caller's name is the caller's to choose. Percent-encoded, `.` and `..` are still
- * steps to the URL standard, so their dots are encoded twice; no value is `-`, so that the segments behind it stay in place.
+ * One segment, whatever stands in it: a caller's name is the caller's to choose. Steps (`.`, `..`) have their dots encoded
+ * twice: the URL standard takes `%2E%2E` for a step, and some receivers (nginx) decode `%2F` before they look for steps, so that
+ * `..%2F` is one too. No value is `-`, so that the segments behind it stay in place.
  */
 function segmentOf(text: string): string {
   if (text === '') return '-'
-  if (text === '.' || text === '..') return text.replaceAll('.', '%252E')
-  return encodeURIComponent(text.toWellFormed())
+  const stepless = text.replaceAll(/(?<=^|[/\\])\.{1,2}(?=$|[/\\])/g, (dots) =>
+    '%2E'.repeat(dots.length),
+  )
+  return encodeURIComponent(stepless.toWellFormed())
 }

@@ -11,6 +11,7 @@ import { prepareFilters } from '#server/domain/filter.ts'
 import { filterHints } from '#server/domain/filter-hints.ts'
 import { type MatchedService, match, matchedEvent } from '#server/domain/match.ts'
 import { type Previewed, previewHints, previewRequest } from '#server/domain/preview.ts'
+import { redactUrl } from '#server/domain/redact.ts'
 import { mergedCauses } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { isoOf } from '#server/domain/times.ts'
@@ -124,7 +125,7 @@ function testResult(event: Event, sent: TestSent): TestResult {
     remote_address: outcome.remoteAddress,
     http_version: outcome.httpVersion,
     method: sent.method,
-    url: sent.url,
+    url: redactUrl(sent.url),
     request_headers: sent.requestHeaders,
     request_body: sent.requestBody,
     response_headers: outcome.responseHeaders,
