@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { FieldName } from '#contracts/events/field-names.ts'
 import { fieldText } from '#contracts/webhook/field-text.ts'
+import { TimeFormat } from '#contracts/webhook/time-format.ts'
 import { TimeZone } from '#contracts/webhook/time-zone.ts'
 
 /** What an administrator writes into one payload. */
@@ -72,10 +73,7 @@ const MappedPayload = z
       description:
         'A field that the event does not have. null: null in JSON, empty in QUERY and form. omit: the key is left out.',
     }),
-    time_format: z.string().min(1).max(100).default('iso8601').meta({
-      description:
-        'Of all times: iso8601 (with milliseconds), unix (seconds), unix_ms, or a pattern of tokens such as yyyy-MM-dd HH:mm:ss.',
-    }),
+    time_format: TimeFormat,
     time_zone: TimeZone,
   })
   .meta({ description: 'Chosen fields under request keys of your own.' })

@@ -172,6 +172,11 @@ test.each([
     { payload: { ...field({ field: 'src' }).payload, time_zone: 'Mars/Base' } },
     /time zone/,
   ],
+  [
+    'payload.time_format',
+    { payload: { ...field({ field: 'src' }).payload, time_format: 'YYYY-MM-DD HH:mm:ss' } },
+    /did you mean "yyyy-MM-dd HH:mm:ss"\?/,
+  ],
   ['path_arguments[0]', { path_arguments: ['..'] }, /leave the path/],
   ['headers[0].name', header('Content-Length'), /length of the body/],
   ['headers[0].name', header('webhook-id'), /signature/],
