@@ -6,6 +6,7 @@ import type { PbxDocument } from '#contracts/pbx.ts'
 import type { Preview } from '#contracts/preview.ts'
 import type { FilterName, Filters } from '#contracts/webhook/filters.ts'
 import { filterConcerns, filtersSet } from '#server/domain/filter.ts'
+import { whyInVain } from '#server/domain/filters-in-vain.ts'
 
 /** `document`: of the PBX that the webhook is for; null: of no PBX in particular, or not known. */
 export function filterHints(
@@ -13,7 +14,11 @@ export function filterHints(
   filters: Filters,
   document: PbxDocument | null,
 ): Preview['hints'] {
-  return [...unconcerned(type, filters), ...(document === null ? [] : unknown(filters, document))]
+  return [
+    ...unconcerned(type, filters),
+    ...inVain(type, filters),
+    ...(document === null ? [] : unknown(filters, document)),
+  ]
 }
 
 function unconcerned(type: EventType, filters: Filters): Preview['hints'] {
@@ -23,6 +28,14 @@ function unconcerned(type: EventType, filters: Filters): Preview['hints'] {
       field: fieldPath(['filters', name]),
       message: `${type} never has it: this filter stops no event of that type`,
     }))
+}
+
+function inVain(type: EventType, filters: Filters): Preview['hints'] {
+  return filtersSet(filters).flatMap((name) => {
+    const why = whyInVain(type, name, filters)
+    if (why === null) return []
+    return [{ field: fieldPath(['filters', name]), message: `no ${type} passes: ${why}` }]
+  })
 }
 
 /** Objects may be made later, and be gone that past events had: such values are not refused. */

@@ -204,10 +204,10 @@ test('hints name what the PBX has not, and what a type never has', () => {
     queues: ['sales', 'salse'],
     statuses: ['missed'],
   }
-  expect(filterHints('call.inbound.received', filters, document)).toEqual([
+  expect(filterHints('call.inbound.answered', filters, document)).toEqual([
     {
       field: 'filters.statuses',
-      message: 'call.inbound.received never has it: this filter stops no event of that type',
+      message: 'call.inbound.answered never has it: this filter stops no event of that type',
     },
     {
       field: 'filters.extensions[1]',

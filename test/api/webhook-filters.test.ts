@@ -116,6 +116,17 @@ test('the preview says what the filters stop, and hints at what the PBX has not'
     fires: true,
     hints: [{ field: 'filters.statuses' }],
   })
+  expect(await preview('call.inbound.received', { extensions: ['201'] })).toMatchObject({
+    fires: false,
+    hints: [
+      {
+        field: 'filters.extensions',
+        message: expect.stringMatching(
+          /^no call\.inbound\.received passes: .*user\.inbound\.ringing/,
+        ),
+      },
+    ],
+  })
 })
 
 test('"why did this not fire?" names the filter and both values', async () => {
