@@ -11,6 +11,7 @@ import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
 import { prepareRequests } from '#server/domain/render/render.ts'
 import { endedCall } from '#server/domain/salesforce/ended-call.ts'
+import { nobody } from '#server/domain/salesforce/people.ts'
 import { apiUrl, type EndedCall, taskUpsert } from '#server/domain/salesforce/task.ts'
 
 export interface Previewed {
@@ -59,7 +60,7 @@ function previewTask(
   settings: Connector,
   version: string,
 ): PreviewedRequest {
-  const { path, body } = taskUpsert({ event, settings, test: false }, { chosen: null, all: [] })
+  const { path, body } = taskUpsert({ event, settings, test: false }, nobody)
   return {
     method: 'PATCH',
     url: apiUrl(url, settings, path),

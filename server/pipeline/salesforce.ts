@@ -5,10 +5,8 @@ import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { jsonOrNull } from '#server/domain/json.ts'
 import { redactText } from '#server/domain/redact.ts'
 import {
-  peopleOf,
-  QueryAnswer,
+  PeopleAnswer,
   refusalText,
-  SearchAnswer,
   TokenAnswer,
   UpsertAnswer,
   upsertRefusal,
@@ -16,10 +14,12 @@ import {
 import {
   choosePerson,
   type FoundPeople,
-  hasNumber,
+  nobody,
   type Person,
-  type PersonKind,
-  type SearchedNumber,
+  peopleOfKind,
+} from '#server/domain/salesforce/people.ts'
+import {
+  personKinds,
   searchedNumber,
   soqlOf,
   soslOf,
@@ -159,47 +159,40 @@ function refusalOf(
   return new Refusal(conversation, outcome.error ?? 'status', redactText(text, secrets))
 }
 
-/** Contacts before Leads, and of each what the search finds before what has the same digits. */
+/**
+ * Contacts before Leads, and of each both what the search finds and what has the same digits: who is found by one of
+ * them only has the number as well.
+ */
 async function findPeople(call: SalesforceCall): Promise<FoundPeople> {
   const { event, settings } = call
   const party = outsideParty(event)
   const number = party === null ? null : searchedNumber(party.number, party.raw)
-  if (number === null) return { chosen: null, all: [] }
-  const searched = await search(call, number)
-  for (const kind of ['Contact', 'Lead'] as const) {
-    const bySearch = searched.filter((person) => person.kind === kind)
-    const people = bySearch.length > 0 ? bySearch : await query(call, kind, number)
-    if (people.length > 0) return choosePerson(people, settings.several, ownerOf(event, settings))
+  if (number === null) return nobody
+  const searched = await lookUp(call, 'Search for the number', 'search', soslOf(number))
+  let possible: readonly Person[] = []
+  for (const kind of personKinds) {
+    const purpose = `Query for a ${kind} by digits`
+    const queried = await lookUp(call, purpose, 'query', soqlOf(kind, number))
+    const found = peopleOfKind(kind, [searched, queried], number)
+    possible = [...possible, ...found.possible]
+    if (found.all.length > 0 || found.unread !== null) {
+      return choosePerson({ ...found, possible }, settings.several, ownerOf(event, settings))
+    }
   }
-  return { chosen: null, all: [] }
+  return { ...nobody, possible }
 }
 
-async function search(call: SalesforceCall, number: SearchedNumber): Promise<readonly Person[]> {
-  const answer = await ask(call, {
-    purpose: 'Search for the number',
-    method: 'GET',
-    path: `/search?q=${encodeURIComponent(soslOf(number))}`,
-  })
-  const found = SearchAnswer.safeParse(answer)
-  if (!found.success)
-    throw new Refusal(call.conversation, 'response_invalid', 'The answer is none of a search.')
-  return peopleOf(found.data.searchRecords).filter((person) => hasNumber(person, number))
-}
-
-async function query(
+async function lookUp(
   call: SalesforceCall,
-  kind: PersonKind,
-  number: SearchedNumber,
+  purpose: string,
+  resource: 'search' | 'query',
+  q: string,
 ): Promise<readonly Person[]> {
-  const answer = await ask(call, {
-    purpose: `Query for a ${kind} by digits`,
-    method: 'GET',
-    path: `/query?q=${encodeURIComponent(soqlOf(kind, number))}`,
-  })
-  const found = QueryAnswer.safeParse(answer)
-  if (!found.success)
-    throw new Refusal(call.conversation, 'response_invalid', 'The answer is none of a query.')
-  return peopleOf(found.data.records).filter((person) => hasNumber(person, number))
+  const path = `/${resource}?q=${encodeURIComponent(q)}`
+  const found = PeopleAnswer.safeParse(await ask(call, { purpose, method: 'GET', path }))
+  if (found.success) return found.data
+  const detail = `The answer is none of a ${resource}.`
+  throw new Refusal(call.conversation, 'response_invalid', detail)
 }
 
 /** By the external id: sent twice, it is the same Task. */

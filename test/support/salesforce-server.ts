@@ -200,7 +200,7 @@ function searchReply(state: State, query: string): Answer {
         return phrases.some((phrase) => words.includes(` ${phrase?.join(' ')} `))
       }),
   )
-  return { status: 200, body: { searchRecords: found.map(rowOf) } }
+  return { status: 200, body: { searchRecords: limited(types, found).map(rowOf) } }
 }
 
 function queryReply(state: State, query: string): Answer {
@@ -221,8 +221,13 @@ function queryReply(state: State, query: string): Answer {
       isOpen(person) &&
       patterns.some(({ field, pattern }) => pattern.test(String(person[field] ?? ''))),
   )
-  return { status: 200, body: { totalSize: found.length, done: true, records: found.map(rowOf) } }
+  const records = limited([type], found).map(rowOf)
+  return { status: 200, body: { totalSize: records.length, done: true, records } }
 }
+
+/** Up to 50 of each type, as the queries ask. */
+const limited = (types: readonly (string | undefined)[], found: readonly SalesforceRecord[]) =>
+  types.flatMap((type) => found.filter((person) => person.type === type).slice(0, 50))
 
 const isOpen = (person: SalesforceRecord) =>
   person.type === 'Contact' || person.IsConverted !== true

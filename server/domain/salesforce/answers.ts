@@ -1,7 +1,8 @@
 /** What Salesforce answers, parsed once. */
 import { z } from 'zod'
 import { jsonOrNull } from '#server/domain/json.ts'
-import type { Person, PersonKind } from '#server/domain/salesforce/phone-search.ts'
+import type { Person } from '#server/domain/salesforce/people.ts'
+import type { PersonKind } from '#server/domain/salesforce/phone-search.ts'
 
 export const TokenAnswer = z.object({
   access_token: z.string().min(1).max(16_384),
@@ -15,8 +16,13 @@ const Row = z.looseObject({
   OwnerId: z.string().nullish(),
   LastModifiedDate: z.string().nullish(),
 })
-export const SearchAnswer = z.object({ searchRecords: z.array(Row) })
-export const QueryAnswer = z.object({ records: z.array(Row) })
+/** Of a search, or of a query. */
+export const PeopleAnswer = z.union([
+  z
+    .object({ searchRecords: z.array(Row) })
+    .transform(({ searchRecords }) => peopleOf(searchRecords)),
+  z.object({ records: z.array(Row) }).transform(({ records }) => peopleOf(records)),
+])
 
 /** The reply of an upsert of several records, of which there is one. */
 export const UpsertAnswer = z
@@ -65,8 +71,8 @@ export function upsertRefusal(answer: z.infer<typeof UpsertAnswer>): string | nu
   return shown(errors.join('; '))
 }
 
-/** The records of a search or query that are Contacts or Leads. */
-export function peopleOf(rows: readonly z.infer<typeof Row>[]): readonly Person[] {
+/** Those that are Contacts or Leads. */
+function peopleOf(rows: readonly z.infer<typeof Row>[]): readonly Person[] {
   return rows.flatMap((row) => {
     const kind = row.attributes.type
     if (kind !== 'Contact' && kind !== 'Lead') return []

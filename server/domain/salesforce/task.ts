@@ -5,7 +5,8 @@ import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
 import { namedUuid } from '#server/domain/events/ids.ts'
 import { type StoredEventObject, textOf, valueAt } from '#server/domain/render/event-values.ts'
 import { prepareFieldText } from '#server/domain/render/field-text.ts'
-import type { FoundPeople } from '#server/domain/salesforce/phone-search.ts'
+import type { FoundPeople, Person } from '#server/domain/salesforce/people.ts'
+import { mostRecords } from '#server/domain/salesforce/phone-search.ts'
 
 export type EndedCall = EventOf<'call.ended'>
 
@@ -79,7 +80,8 @@ function taskOf(
     CallDisposition: call.hangup.cause,
     CallObject: call.uuid,
     Description: descriptionOf(event, found),
-    ...(found.chosen !== null && { WhoId: found.chosen.id }),
+    // Null too: a Task that is sent again does not keep whom it named before.
+    WhoId: found.chosen?.id ?? null,
     ...(owner !== null && { OwnerId: owner }),
   }
 }
@@ -102,10 +104,7 @@ function subjectOf(event: EndedCall, { subject }: SalesforceConnector): string {
   }
 }
 
-function descriptionOf(
-  { call, queue, ring_group, ivr }: EndedCall,
-  { chosen, all }: FoundPeople,
-): string {
+function descriptionOf({ call, queue, ring_group, ivr }: EndedCall, found: FoundPeople): string {
   const option = ivr?.option == null ? '' : `, option ${ivr.option}`
   const lines = [
     `Status: ${call.status}`,
@@ -116,9 +115,25 @@ function descriptionOf(
     queue === null ? null : `Queue: ${queue.name}`,
     ring_group === null ? null : `Ring group: ${ring_group.name}`,
     call.recording_url === null ? null : `Recording: ${call.recording_url}`,
-    chosen === null && all.length > 1
-      ? `The number belongs to ${all.length} records: ${all.map(({ kind, id }) => `${kind} ${id}`).join(', ')}`
-      : null,
+    ...peopleLines(found),
   ]
   return lines.filter((line) => line !== null).join('\n')
+}
+
+/** Why the Task names nobody, and who else it may be about. */
+function peopleLines({ chosen, all, possible, unread }: FoundPeople): readonly (string | null)[] {
+  const list = (people: readonly Person[]) =>
+    people.map(({ kind, id }) => `${kind} ${id}`).join(', ')
+  const belongs = `The number belongs to ${all.length} records: ${list(all)}`
+  const undecided = `Not decided whose number it is: ${mostRecords} or more of the ${unread}s have digits like it, and not all were read.`
+  return [
+    unread === null ? null : undecided,
+    unread !== null && all.length > 0
+      ? `Among those that were read it belongs to ${list(all)}`
+      : null,
+    unread === null && chosen === null && all.length > 1 ? belongs : null,
+    possible.length === 0
+      ? null
+      : `Possible, as only the end of the number is the same: ${list(possible)}`,
+  ]
 }
