@@ -32,14 +32,11 @@ import {
   taskUpsert,
 } from '#server/domain/salesforce/task.ts'
 import { tokenForm } from '#server/domain/salesforce/token-request.ts'
-import type { AccessTokens, FetchedToken } from '#server/pipeline/access-tokens.ts'
+import type { FetchedToken } from '#server/pipeline/access-tokens.ts'
 import type { Conversation, Told } from '#server/pipeline/conversation.ts'
+import { askWithToken, NoToken, type TokenUse } from '#server/pipeline/with-token.ts'
 
-export interface SalesforceCall {
-  readonly conversation: Conversation
-  readonly tokens: AccessTokens<TokenAnswer>
-  /** Names the settings of the webhook: a change of them signs in anew. */
-  readonly tokenKey: string
+export interface SalesforceCall extends Omit<TokenUse<TokenAnswer>, 'fetchToken'> {
   readonly settings: SalesforceConnector
   /** Of My Domain. */
   readonly url: string
@@ -70,11 +67,9 @@ export async function sendToSalesforce(call: SalesforceCall): Promise<Told> {
     await upsertTask(call, found)
     return conversation.told()
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error
-    const { outcome } = error.told
-    // Another attempt asked for the token a moment ago, and this one shares its failure.
-    if (!conversation.begun()) return { ...error.told, earlierRequests: [] }
-    return conversation.told({ error: outcome.error ?? 'refused', detail: error.message })
+    if (error instanceof NoToken) return error.toldOf(conversation)
+    if (error instanceof Refusal) return error.told
+    throw error
   }
 }
 
@@ -95,10 +90,11 @@ async function signIn({
     },
     '(credentials)',
   )
-  if (!outcome.ok) throw refusalOf(conversation, outcome, secretsOf(settings))
+  if (!outcome.ok) {
+    throw new NoToken(conversation, redactText(saidOf(outcome), secretsOf(settings)))
+  }
   const answer = TokenAnswer.safeParse(jsonOrNull(outcome.responseBody))
-  if (!answer.success)
-    throw new Refusal(conversation, 'response_invalid', 'The answer holds no access token.')
+  if (!answer.success) throw new NoToken(conversation, 'The answer holds no access token.')
   return { token: answer.data, expiresInMs: null }
 }
 
@@ -115,18 +111,12 @@ interface Asking {
   readonly body?: object
 }
 
-/** One request of the REST API; signs in where that is needed, and once more where the token is refused. */
+/** One request of the REST API. */
 async function ask(call: SalesforceCall, asking: Asking): Promise<unknown> {
-  const { tokens, tokenKey } = call
-  const first = await tokens.get(tokenKey, async () => await signIn(call))
-  let outcome = await askWith(call, asking, first)
-  if (outcome.statusCode === 401) {
-    tokens.drop(tokenKey, first)
-    const second = await tokens.get(tokenKey, async () => await signIn(call))
-    outcome = await askWith(call, asking, second)
-  }
-  if (!outcome.ok) throw refusalOf(call.conversation, outcome)
-  return jsonOrNull(outcome.responseBody)
+  const use = { ...call, fetchToken: async () => await signIn(call) }
+  const outcome = await askWithToken(use, async (token) => await askWith(call, asking, token))
+  if (outcome.ok) return jsonOrNull(outcome.responseBody)
+  throw new Refusal(call.conversation, outcome.error ?? 'status', saidOf(outcome))
 }
 
 async function askWith(
@@ -147,16 +137,11 @@ async function askWith(
 const secretsOf = ({ login }: SalesforceConnector) =>
   login.type === 'client_credentials' ? [login.client_secret] : []
 
-/** `secrets`: what was sent to be let in, beside headers. */
-function refusalOf(
-  conversation: Conversation,
-  outcome: AttemptOutcome,
-  secrets: readonly string[] = [],
-): Refusal {
-  const said = refusalText(outcome.responseBody)
-  const detail = [outcome.errorDetail, said === null ? null : `It says: ${said}`]
-  const text = detail.filter((part) => part !== null).join(' ')
-  return new Refusal(conversation, outcome.error ?? 'status', redactText(text, secrets))
+function saidOf({ errorDetail, responseBody }: AttemptOutcome): string {
+  const said = refusalText(responseBody)
+  return [errorDetail, said === null ? null : `It says: ${said}`]
+    .filter((part) => part !== null)
+    .join(' ')
 }
 
 /**

@@ -2,19 +2,14 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTester } from '#server/pipeline/send-test.ts'
+import { getWebhook } from '#server/store/webhooks.ts'
 import {
   type SalesforceServer,
   salesforceApp,
   startSalesforce,
 } from '#test/support/salesforce-server.ts'
 import { sending, templates } from '#test/support/sending.ts'
-import {
-  annaId,
-  connectedTo,
-  type EndedCall,
-  ended,
-  person,
-} from './connected-salesforce.ts'
+import { annaId, connectedTo, type EndedCall, ended, person } from './connected-salesforce.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = {
@@ -162,11 +157,30 @@ describe('what goes wrong', () => {
     salesforce.tokenRefusal = refusal
     await using one = await connected()
     const attempt = await one.deliver(ended)
-    expect(attempt.ok).toBe(false)
+    expect(attempt).toMatchObject({ ok: false, error: 'token', response_body: null })
     expect(attempt.error_detail).toMatch(/^Access token: /)
     expect(attempt.error_detail).toMatch(said)
     expect(attempt.request_body).toBe('(credentials)')
     expect(JSON.stringify(attempt)).not.toContain(salesforceApp.client_secret)
+  })
+
+  test('410 of the token endpoint does not disable the webhook', async () => {
+    salesforce.tokenRefusal = { status: 410, body: '' }
+    await using one = await connected()
+    expect(await one.deliver(ended)).toMatchObject({ error: 'token', status_code: 410 })
+    const webhook = await getWebhook(one.store, one.tenant.account.id, one.webhook.id)
+    expect(webhook).toMatchObject({ enabled: true, disabled_reason: null })
+  })
+
+  test('and a new one is refused as well: no third is asked for', async () => {
+    await using one = await connected()
+    salesforce.refusesAll = true
+    const attempt = await one.deliver(ended)
+    expect(attempt).toMatchObject({ ok: false, status_code: 401, error: 'status' })
+    expect(attempt.error_detail).toMatch(
+      /^Search for the number: .*A new access token was refused as well\. It says: INVALID_SESSION/,
+    )
+    expect(salesforce.requests).toHaveLength(4)
   })
 
   test('what repeats the access token does not bring it into the log', async () => {

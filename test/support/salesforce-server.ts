@@ -27,6 +27,8 @@ export interface SalesforceServer extends AsyncDisposable {
   readonly queries: string[]
   /** All sessions end. */
   readonly endSessions: () => void
+  /** Every session has ended before its first request. */
+  refusesAll: boolean
   /** The next so many requests of the API are refused for the daily limit. */
   limit: number
   /** Fields that no Task may have. */
@@ -58,6 +60,7 @@ export async function startSalesforce(publicKey?: string): Promise<SalesforceSer
     requests: [],
     queries: [],
     endSessions: () => sessions.clear(),
+    refusesAll: false,
     limit: 0,
     unknownFields: new Set(),
     repeatsToken: false,
@@ -101,7 +104,7 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
 function replyTo(state: State, request: IncomingMessage, url: URL, body: string): Answer {
   if (url.pathname === '/services/oauth2/token') return tokenReply(state, request, body)
   const session = request.headers.authorization?.replace(/^Bearer /, '') ?? ''
-  if (!state.sessions.has(session)) {
+  if (state.refusesAll || !state.sessions.has(session)) {
     return refusal(401, 'INVALID_SESSION_ID', 'Session expired or invalid')
   }
   if (state.limit > 0) {
