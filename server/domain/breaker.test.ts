@@ -53,6 +53,9 @@ describe('closed', () => {
   test('a few refusals do not open it, twenty in a row do', () => {
     expect(play(times(19, status(400))).state).toBe('closed')
     expect(play(times(20, status(401))).state).toBe('open')
+    const record: BreakerOutcome = { ...status(200), ok: false, error: 'refused' }
+    expect(play(times(19, record)).state).toBe('closed')
+    expect(play(times(20, record)).state).toBe('open')
   })
 
   test('a success between them begins the count anew', () => {

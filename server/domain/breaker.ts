@@ -53,6 +53,8 @@ const opensAfter = { down: 5, refusing: 20 } as const
 const notAboutTheRequest: ReadonlySet<number> = new Set([408, 425, 429])
 
 function kindOf({ error, statusCode }: BreakerOutcome): keyof typeof opensAfter {
+  // It answered as it does when it is up, that it does not want the record.
+  if (error === 'refused') return 'refusing'
   const refusing =
     error === 'status' &&
     statusCode !== null &&

@@ -4,13 +4,7 @@ import type { SalesforceConnector } from '#contracts/webhook/connector.ts'
 import type { AttemptOutcome } from '#server/domain/attempt-outcome.ts'
 import { jsonOrNull } from '#server/domain/json.ts'
 import { redactText } from '#server/domain/redact.ts'
-import {
-  PeopleAnswer,
-  refusalText,
-  TokenAnswer,
-  UpsertAnswer,
-  upsertRefusal,
-} from '#server/domain/salesforce/answers.ts'
+import { PeopleAnswer, TokenAnswer, UpsertAnswer } from '#server/domain/salesforce/answers.ts'
 import {
   choosePerson,
   type FoundPeople,
@@ -24,6 +18,7 @@ import {
   soqlOf,
   soslOf,
 } from '#server/domain/salesforce/phone-search.ts'
+import { refusalText, upsertRefusal } from '#server/domain/salesforce/refusals.ts'
 import {
   apiUrl,
   type EndedCall,
@@ -187,7 +182,7 @@ async function upsertTask(call: SalesforceCall, found: FoundPeople): Promise<voi
   const upserted = UpsertAnswer.safeParse(answer)
   if (!upserted.success)
     throw new Refusal(call.conversation, 'response_invalid', 'The answer is none of an upsert.')
-  const refused = upsertRefusal(upserted.data)
+  const refused = upsertRefusal(upserted.data, call.settings.external_id_field)
   if (refused !== null)
     throw new Refusal(call.conversation, 'refused', `Salesforce refused the Task: ${refused}`)
 }

@@ -124,21 +124,36 @@ describe('what goes wrong', () => {
     ])
   })
 
-  test('the limit of requests is a failure that is tried again when Salesforce says', async () => {
+  test('the limit of requests passes, and is tried again', async () => {
     await using one = await connected({}, { retries: 3 })
     salesforce.limit = 1
     const attempt = await one.deliver(ended)
-    expect(attempt).toMatchObject({ ok: false, status_code: 429, error: 'status' })
-    expect(attempt.error_detail).toMatch(/Search for the number: .*REQUEST_LIMIT_EXCEEDED/)
-    expect(attempt.decision).toMatch(/in 2 min/)
+    expect(attempt).toMatchObject({ ok: false, status_code: 403, error: 'status' })
+    expect(attempt.error_detail).toMatch(
+      /^Search for the number: .*REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded\. That passes/,
+    )
+    expect(attempt.decision).toMatch(/^Try 2 of 4 follows/)
   })
 
-  test('an error of a field names it', async () => {
+  test('an error of a field names it, and says that it lasts; it is tried again all the same', async () => {
     salesforce.unknownFields.add('CallDisposition')
-    await using one = await connected()
+    await using one = await connected({}, { retries: 3 })
     const attempt = await one.deliver(ended)
     expect(attempt).toMatchObject({ ok: false, status_code: 200, error: 'refused' })
-    expect(attempt.error_detail).toMatch(/INVALID_FIELD \(CallDisposition\): No such column/)
+    expect(attempt.error_detail).toMatch(
+      /INVALID_FIELD \(CallDisposition\): No such column .*\. That lasts until somebody mends it/,
+    )
+    expect(attempt.decision).toMatch(/^Try 2 of 4 follows/)
+  })
+
+  test('Tasks that are refused do not mean that Salesforce is down', async () => {
+    salesforce.unknownFields.add('CallDisposition')
+    await using one = await connected()
+    for (const id of ['1', '2', '3', '4', '5', '6']) {
+      await one.deliver({ ...ended, id: `evt_${id}` })
+    }
+    const webhook = await getWebhook(one.store, one.tenant.account.id, one.webhook.id)
+    expect(webhook?.breaker).toMatchObject({ state: 'closed', failures: 6 })
   })
 
   test.each([

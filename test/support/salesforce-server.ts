@@ -16,6 +16,12 @@ export interface SalesforceRecord {
   readonly [field: string]: unknown
 }
 
+interface TaskError {
+  readonly statusCode: string
+  readonly message: string
+  readonly fields: readonly string[]
+}
+
 export interface SalesforceServer extends AsyncDisposable {
   readonly url: string
   readonly people: SalesforceRecord[]
@@ -33,6 +39,8 @@ export interface SalesforceServer extends AsyncDisposable {
   limit: number
   /** Fields that no Task may have. */
   readonly unknownFields: Set<string>
+  /** What every Task is refused for; null: none is. */
+  taskError: TaskError | null
   /** Refusals of Tasks repeat the token that they were sent with. */
   repeatsToken: boolean
   /** What is answered by the token endpoint instead; null: a token. */
@@ -63,6 +71,7 @@ export async function startSalesforce(publicKey?: string): Promise<SalesforceSer
     refusesAll: false,
     limit: 0,
     unknownFields: new Set(),
+    taskError: null,
     repeatsToken: false,
     tokenRefusal: null,
     async [Symbol.asyncDispose]() {
@@ -81,7 +90,6 @@ interface State extends SalesforceServer {
 interface Answer {
   readonly status: number
   readonly body: unknown
-  readonly headers?: Readonly<Record<string, string>>
 }
 
 const refusal = (status: number, errorCode: string, message: string): Answer => ({
@@ -97,7 +105,7 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   state.requests.push(`${request.method} ${url.pathname}`)
   const reply = replyTo(state, request, url, body)
   const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
-  response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers })
+  response.writeHead(reply.status, { 'content-type': 'application/json' })
   response.end(text)
 }
 
@@ -109,10 +117,7 @@ function replyTo(state: State, request: IncomingMessage, url: URL, body: string)
   }
   if (state.limit > 0) {
     state.limit -= 1
-    return {
-      ...refusal(429, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.'),
-      headers: { 'retry-after': '120' },
-    }
+    return refusal(403, 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.')
   }
   const call = `${request.method} ${url.pathname.replace(/^\/services\/data\/v62\.0/, '')}`
   const query = url.searchParams.get('q') ?? ''
@@ -254,21 +259,19 @@ function upsertReply(state: State, externalId: string, body: string): Answer {
   }
   if (!allOrNone) return refusal(400, 'INVALID_INPUT', 'this server wants allOrNone')
   const results = records.map(({ attributes, ...fields }) => {
-    const unknown = Object.keys(fields).filter((name) => state.unknownFields.has(name))
-    if (attributes.type !== 'Task' || unknown.length > 0) {
-      const errors = [
-        {
-          statusCode: 'INVALID_FIELD',
-          message: `No such column '${unknown[0]}' on sobject of type Task`,
-          fields: unknown,
-        },
-      ]
-      return { success: false, errors }
-    }
+    const error = state.taskError ?? fieldError(state, attributes.type, fields)
+    if (error !== null) return { success: false, errors: [error] }
     const id = String(fields[externalId])
     const created = !state.tasks.has(id)
     state.tasks.set(id, { ...state.tasks.get(id), ...fields })
     return { id: `00T${id.slice(0, 12)}`, success: true, errors: [], created }
   })
   return { status: 200, body: results }
+}
+
+function fieldError(state: State, type: string, fields: object): TaskError | null {
+  const unknown = Object.keys(fields).filter((name) => state.unknownFields.has(name))
+  if (type === 'Task' && unknown.length === 0) return null
+  const message = `No such column '${unknown[0]}' on sobject of type ${type}`
+  return { statusCode: 'INVALID_FIELD', message, fields: unknown }
 }

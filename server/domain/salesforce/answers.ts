@@ -1,6 +1,5 @@
 /** What Salesforce answers, parsed once. */
 import { z } from 'zod'
-import { jsonOrNull } from '#server/domain/json.ts'
 import type { Person } from '#server/domain/salesforce/people.ts'
 import type { PersonKind } from '#server/domain/salesforce/phone-search.ts'
 
@@ -40,36 +39,6 @@ export const UpsertAnswer = z
     }),
   )
   .length(1)
-
-/** A refusal: `[{errorCode, message}]`, of the token endpoint `{error, error_description}`. */
-const Refusal = z.union([
-  z.array(z.object({ errorCode: z.string(), message: z.string() })).min(1),
-  z.object({ error: z.string(), error_description: z.string().default('') }),
-])
-
-const shown = (text: string) => text.replaceAll(/\s+/g, ' ').slice(0, 300)
-
-/** What Salesforce says of a refusal, for people; null: nothing that could be read. */
-export function refusalText(body: string | null): string | null {
-  const refusal = Refusal.safeParse(jsonOrNull(body))
-  if (!refusal.success) return null
-  if (!Array.isArray(refusal.data)) {
-    return shown(`${refusal.data.error}: ${refusal.data.error_description}`)
-  }
-  return shown(refusal.data.map(({ errorCode, message }) => `${errorCode}: ${message}`).join('; '))
-}
-
-/** What an upsert was refused for, with the fields; null: it was not. */
-export function upsertRefusal(answer: z.infer<typeof UpsertAnswer>): string | null {
-  const [result] = answer
-  if (result === undefined || result.success) return null
-  const errors = result.errors.map(({ statusCode, message, fields }) =>
-    fields.length === 0
-      ? `${statusCode}: ${message}`
-      : `${statusCode} (${fields.join(', ')}): ${message}`,
-  )
-  return shown(errors.join('; '))
-}
 
 /** Those that are Contacts or Leads. */
 function peopleOf(rows: readonly z.infer<typeof Row>[]): readonly Person[] {
