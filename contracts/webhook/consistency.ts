@@ -1,7 +1,7 @@
 /** What of a webhook's settings does not go together, though each by itself is right. */
 import { type EventType, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import type { MappedPayload } from '#contracts/webhook/payload.ts'
-import type { RequestSettings } from '#contracts/webhook/request.ts'
+import { plainRequest, type RequestSettings } from '#contracts/webhook/request.ts'
 
 export interface ConsistentSettings extends RequestSettings {
   readonly url: string
@@ -128,12 +128,32 @@ export function authenticationHeader(
   }
 }
 
-/** A connector makes its own requests: what says how the one request is made would be without effect. */
-function ofConnector({ connector, triggers, ...request }: ConsistentSettings): Inconsistency[] {
+/** What says how the one request of other webhooks is made. */
+const ofOneRequest = [
+  ...(['method', 'format', 'path_arguments', 'authentication'] as const),
+  ...(['signed', 'headers', 'payload'] as const),
+]
+
+/** A connector makes its own requests: those settings would be without effect. */
+function ofConnector({
+  connector,
+  triggers,
+  url,
+  ...request
+}: ConsistentSettings): Inconsistency[] {
   if (connector === null) return []
-  const unlike = (['authentication', 'payload'] as const).filter((name) => !isPlain(request[name]))
+  const unlike = ofOneRequest.filter((name) => !isPlain(name, request))
   const wrong = triggers.findIndex((type) => type !== 'call.ended')
+  const { pathname, search } = new URL(url)
   return [
+    ...(pathname === '/' && search === ''
+      ? []
+      : [
+          {
+            path: ['url'],
+            message: `must have no path and no query with the ${connector.type} connector, which has its own`,
+          },
+        ]),
     ...unlike.map((name) => ({
       path: [name],
       message: `must not be set with the ${connector.type} connector, which makes its own requests`,
@@ -149,8 +169,11 @@ function ofConnector({ connector, triggers, ...request }: ConsistentSettings): I
   ]
 }
 
-function isPlain(part: RequestSettings['authentication'] | RequestSettings['payload']): boolean {
-  return 'style' in part ? part.style === 'native' : part.type === 'none'
+function isPlain(
+  name: (typeof ofOneRequest)[number],
+  request: Pick<RequestSettings, (typeof ofOneRequest)[number]>,
+): boolean {
+  return JSON.stringify(request[name]) === JSON.stringify(plainRequest[name])
 }
 
 /** In a nested payload a key cannot be both a value and an object that has values. */

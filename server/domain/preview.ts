@@ -74,9 +74,10 @@ function previewTask(
   }
 }
 
+const clear = (address: string) => new URL(address).protocol === 'http:'
+
 /** Secrets that whoever is on the way can read. */
 function clearTextHints({ url, authentication, headers }: HintedSettings): Preview['hints'] {
-  const clear = (address: string) => new URL(address).protocol === 'http:'
   const hint = (field: string) => ({
     field,
     message: 'goes to an http:// address: whoever is on the way can read it',
@@ -91,6 +92,25 @@ function clearTextHints({ url, authentication, headers }: HintedSettings): Previ
     ...(authentication.type === 'none' ? [] : [hint('authentication')]),
     ...headers.flatMap(({ secret }, i) => (secret ? [hint(fieldPath(['headers', i]))] : [])),
   ]
+}
+
+function connectorHints({ url }: HintedSettings, { login }: Connector): Preview['hints'] {
+  const message =
+    'whose number it is, is looked up when the call is sent; the Task gets its WhoId then'
+  const lookedUp = { field: 'connector', message }
+  if (!clear(url)) return [lookedUp]
+  const inClear =
+    login.type === 'client_credentials'
+      ? {
+          field: 'connector.login.client_secret',
+          message: 'goes to an http:// address: whoever is on the way can read it',
+        }
+      : {
+          field: 'connector.login.private_key',
+          message:
+            'signs in at an http:// address: whoever is on the way can sign in with what it signed',
+        }
+  return [inClear, lookedUp]
 }
 
 /** The format has no event of the type, so nothing is in it. */
@@ -133,11 +153,7 @@ export function previewHints(
         : [],
     )
   const fields = payload.style === 'mapped' ? payload.fields : []
-  if (connector !== null) {
-    const message =
-      'whose number it is, is looked up when the call is sent; the Task gets its WhoId then'
-    return [{ field: 'connector', message }]
-  }
+  if (connector !== null) return connectorHints(settings, connector)
   return [
     ...clearTextHints(settings),
     ...formatHints(type, payload),

@@ -1,4 +1,5 @@
 /** What a webhook would send, and what it sends as a test. */
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventTypes } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
@@ -23,6 +24,10 @@ beforeAll(async () => {
 afterAll(async () => await server[Symbol.asyncDispose]())
 
 const draft = { name: 'CRM', url: 'https://crm.example/hook', triggers: ['call.ended'] }
+
+const pem = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString()
 
 const preview = async (body: object) =>
   await server.anna.request('POST', '/api/v1/webhooks/preview', { body })
@@ -158,15 +163,41 @@ describe('preview', () => {
   test('Salesforce gets ended calls only, whatever is asked for', async () => {
     const login = { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' }
     const connector = { type: 'salesforce', login }
-    const made = await create({ connector })
+    const url = 'https://acme.my.salesforce.com'
+    const made = await create({ url, connector })
     for (const trigger of eventTypes.filter((type) => type !== 'call.ended')) {
-      const { body } = await preview({ trigger, webhook: { ...draft, connector } })
+      const { body } = await preview({ trigger, webhook: { ...draft, url, connector } })
       const message = `Salesforce gets a Task of call.ended only, not of ${trigger}.`
       expect(body).toMatchObject({ request: null, problems: [{ message }], fires: false })
       const address = `/api/v1/webhooks/${made.id}/test`
       const tested = await server.anna.request('POST', address, { body: { trigger } })
       expect(tested).toMatchObject({ status: 200, body: { ok: false, error_detail: message } })
     }
+  })
+
+  test.each([
+    [
+      'client_secret',
+      { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' },
+      /can read it/,
+    ],
+    [
+      'private_key',
+      { type: 'jwt_bearer', client_id: 'c', username: 'u@x.example', private_key: pem },
+      /can sign in with what it signed/,
+    ],
+  ])('Salesforce: warns of the %s at an http:// address', async (name, login, message) => {
+    const webhook = { ...draft, connector: { type: 'salesforce', login } }
+    const ask = async (url: string) =>
+      (await preview({ trigger: 'call.ended', webhook: { ...webhook, url } })).body
+    expect(await ask('http://acme.example')).toMatchObject({
+      problems: [],
+      hints: [
+        { field: `connector.login.${name}`, message: expect.stringMatching(message) },
+        { field: 'connector' },
+      ],
+    })
+    expect((await ask('https://acme.example')).hints).toMatchObject([{ field: 'connector' }])
   })
 
   test('tells of masks that stand for no secret, as the change itself does', async () => {

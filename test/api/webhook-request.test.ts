@@ -232,28 +232,61 @@ test.each([
 })
 
 const salesforce = (login: object, more: object = {}) => ({
+  url: 'https://acme.my.salesforce.com',
   connector: { type: 'salesforce', login, ...more },
 })
 const secret = { type: 'client_credentials', client_id: 'app', client_secret: 's3cr3t' }
 const bearer = { type: 'jwt_bearer', client_id: 'app', username: 'u@x', private_key: 'none' }
 
-test.each([
+const refusedOfSalesforce: readonly (readonly [string, object, RegExp])[] = [
   ['connector.login.private_key', salesforce(bearer), /private key as PEM/],
   ['connector.external_id_field', salesforce(secret, { external_id_field: 'Id' }), /__c/],
   ['connector.owners.201', salesforce(secret, { owners: { 201: 'x' } }), /record id/],
   ['triggers[0]', { ...salesforce(secret), triggers: ['call.missed'] }, /one Task per call/],
-  [
-    'authentication',
-    { ...salesforce(secret), authentication: { type: 'basic' } },
-    /its own requests/,
-  ],
-])('Salesforce: refused at %s', async (path, settings, message) => {
+  ['url', { ...salesforce(secret), url: 'https://acme.example/x' }, /no path and no query/],
+  ['url', { ...salesforce(secret), url: 'https://acme.example/?x=1' }, /no path and no query/],
+  ...Object.entries({
+    method: 'PUT',
+    format: 'query',
+    path_arguments: ['x'],
+    authentication: { type: 'pbx_token', token: 't0ken' },
+    signed: false,
+    headers: [{ name: 'X-Key', value: '1' }],
+    payload: { style: 'cloudevents' },
+  }).map(
+    ([name, value]) =>
+      [name, { ...salesforce(secret), [name]: value }, /its own requests/] as const,
+  ),
+]
+
+test.each(refusedOfSalesforce)('Salesforce: refused at %s', async (path, settings, message) => {
   const { status, body } = await create(settings)
   expect(status).toBe(422)
   expect(body.errors).toContainEqual(
     expect.objectContaining({ field: path, message: expect.stringMatching(message) }),
   )
 })
+
+test('Salesforce: all that is without effect is named at once, also by a change', async () => {
+  const { body } = await create({ method: 'PUT', headers: [{ name: 'X-Key', value: '1' }] })
+  const changed = await server.anna.request('PATCH', `/api/v1/webhooks/${body.id}`, {
+    body: { connector: salesforce(secret).connector },
+  })
+  expect(changed.status).toBe(422)
+  expect(changed.body.errors.map(({ field }: { field: string }) => field)).toEqual([
+    'url',
+    'method',
+    'headers',
+  ])
+})
+
+test.each(['https://acme.my.salesforce.com', 'https://acme.my.salesforce.com/'])(
+  'Salesforce: %s is taken, and own names for hangup causes with it',
+  async (url) => {
+    const settings = { ...salesforce(secret), url, hangup_causes: { Busy: 'ENGAGED' } }
+    expect(await create(settings)).toMatchObject({ status: 201, body: { url } })
+  },
+)
 
 test('Salesforce: its secret is masked', async () => {
   const { body } = await create(salesforce(secret))
