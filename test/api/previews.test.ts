@@ -175,6 +175,35 @@ describe('preview', () => {
     }
   })
 
+  test('Salesforce: the Task of an ended call, that of nobody yet', async () => {
+    const login = { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' }
+    const url = 'https://acme.my.salesforce.com'
+    const webhook = { ...draft, url, connector: { type: 'salesforce', login } }
+    const { status, body } = await preview({ trigger: 'call.ended', webhook })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      problems: [],
+      fires: true,
+      hints: [{ field: 'connector' }],
+      request: {
+        method: 'PATCH',
+        url: `${url}/services/data/v62.0/composite/sobjects/Task/Offhook_Call_Id__c`,
+        headers: { authorization: '********' },
+      },
+    })
+    expect(JSON.parse(body.request.body)).toMatchObject({
+      records: [
+        {
+          attributes: { type: 'Task' },
+          Offhook_Call_Id__c: body.event.call.uuid,
+          Subject: 'Inbound call from +61288881234',
+          WhoId: null,
+        },
+      ],
+    })
+    expect(JSON.stringify(body)).not.toContain('s3cret')
+  })
+
   test.each([
     [
       'client_secret',

@@ -7,6 +7,8 @@ import { WebhookChange, WebhookDraft } from '#contracts/webhook/webhook.ts'
 import { previewRequest } from '#server/domain/preview.ts'
 import { getEvent } from '#server/store/events.ts'
 import { changeWebhook } from '#server/store/webhooks.ts'
+import { startSalesforce } from '#test/support/salesforce-server.ts'
+import { annaId, connectedTo, ended, person } from './connected-salesforce.ts'
 import { oneWebhook } from './one-webhook.ts'
 
 const sample = eventSamples['user.inbound.completed']
@@ -114,4 +116,44 @@ test('a preview is the request that is sent', { timeout: 60_000 }, async () => {
     }),
     { numRuns: 60 },
   )
+})
+
+test.each([
+  {},
+  {
+    connector: {
+      owners: { '201': '005000000000201AAA' },
+      time_zone: 'Pacific/Auckland',
+      subject: 'Call {{ Call UUID }} of {{ call.source.name }}',
+      external_id_field: 'Our_Call__c',
+    },
+    hangup_causes: { Answered: 'TALKED' },
+  },
+])('Salesforce: a preview is the Task that is sent, but for whose it is: %j', async (given) => {
+  await using salesforce = await startSalesforce()
+  const { connector = {}, ...more } = given
+  await using one = await connectedTo(salesforce, connector, more)
+  const preview = async (id: string) => {
+    const event = await getEvent(one.store, one.tenant.account.id, id)
+    if (event === null) throw new Error('the event is not there')
+    const { url } = one.webhook
+    const draft = { name: 'x', url, triggers: ['call.ended'], connector: one.webhook.connector }
+    const request = WebhookDraft.parse({ ...draft, ...more })
+    return previewRequest({ event, url, request, version: 'test', now: 0 })
+  }
+  await one.deliver({ ...ended, id: 'evt_nobody' })
+  const [sent] = salesforce.upserts
+  const shown = await preview('evt_nobody')
+  expect(sent).toMatchObject({ method: shown.method, url: shown.url, body: shown.body })
+  expect(comparable(sent?.headers ?? {}, ['authorization'])).toEqual(
+    comparable(shown.headers, ['authorization']),
+  )
+  expect(shown.headers.authorization).toBe(hiddenSecret)
+  salesforce.people.push(person('Contact', annaId, { Phone: ended.call.source.number }))
+  await one.deliver({ ...ended, id: 'evt_anna' })
+  const task = JSON.parse((await preview('evt_anna')).body)
+  expect(JSON.parse(salesforce.upserts[1]?.body ?? '')).toEqual({
+    ...task,
+    records: [{ ...task.records[0], WhoId: annaId }],
+  })
 })

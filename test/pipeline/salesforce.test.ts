@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTester } from '#server/pipeline/send-test.ts'
+import { listDeliveries } from '#server/store/delivery-search.ts'
 import { getWebhook } from '#server/store/webhooks.ts'
 import {
   type SalesforceServer,
@@ -9,6 +10,7 @@ import {
   startSalesforce,
 } from '#test/support/salesforce-server.ts'
 import { sending, templates } from '#test/support/sending.ts'
+import { waitUntil } from '#test/support/wait-until.ts'
 import { annaId, connectedTo, type EndedCall, ended, person } from './connected-salesforce.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -96,6 +98,37 @@ test('sent twice it is the same Task, and one sign-in serves both', async () => 
   expect(salesforce.tasks.size).toBe(1)
   expect(taskOf(ended)).toMatchObject({ CallDurationInSeconds: 300 })
   expect(salesforce.requests.filter((request) => /token/.test(request))).toHaveLength(1)
+})
+
+test('three deliveries of one call at once make one Task, by one sign-in', async () => {
+  let ahead = 0
+  const now = () => Date.now() + ahead
+  salesforce.racing = 3
+  await using one = await connectedTo(salesforce, {}, { order: 'none', retries: 1 }, now)
+  const ids = ['evt_1', 'evt_2', 'evt_3']
+  await Promise.all(ids.map(async (id) => await one.deliver({ ...ended, id })))
+  const list = async () =>
+    (await listDeliveries(one.store, one.tenant.account.id, {}, { limit: 10 })).items
+  const refused = (await list()).filter(({ state }) => state === 'pending')
+  expect(refused).toMatchObject([{ last_error: 'refused' }, { last_error: 'refused' }])
+  ahead = 60_000
+  await waitUntil(async () => (await list()).every(({ state }) => state === 'delivered'), {
+    what: 'those that were refused are delivered as well',
+  })
+  expect(salesforce.tasks.size).toBe(1)
+  expect(salesforce.requests.filter((request) => /token/.test(request))).toHaveLength(1)
+})
+
+test('what a caller is called stays in its line', async () => {
+  const source = { ...ended.call.source, name: 'Eve\r\nRecording: http://evil.example\0\u2028x' }
+  const answered_by = { ...ended.call.answered_by, name: 'Bob\nQueue: vip' }
+  const event = { ...ended, call: { ...ended.call, source, answered_by } } as EndedCall
+  await using one = await connected({ subject: 'Call of {{ call.source.name }}' })
+  await one.deliver(event)
+  expect(taskOf(event)).toMatchObject({
+    Subject: 'Call of Eve Recording: http://evil.example x',
+    Description: expect.stringContaining('\nAnswered by: Bob Queue: vip\n'),
+  })
 })
 
 test('JWT bearer: signed by the key of the app, for My Domain', async () => {

@@ -4,7 +4,12 @@
  * sessions that end, limits, errors of fields.
  */
 import { createPublicKey, randomBytes, verify } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import { listening, portOf } from '#test/support/sending.ts'
 
 export interface SalesforceRecord {
@@ -29,6 +34,13 @@ export interface SalesforceServer extends AsyncDisposable {
   readonly tasks: Map<string, Readonly<Record<string, unknown>>>
   /** Method and address without its query, in the order of arrival. */
   readonly requests: string[]
+  /** The upserts, as they came. */
+  readonly upserts: {
+    readonly method: string
+    readonly url: string
+    readonly headers: IncomingHttpHeaders
+    readonly body: string
+  }[]
   /** The queries of searches, as they came. */
   readonly queries: string[]
   /** All sessions end. */
@@ -41,6 +53,8 @@ export interface SalesforceServer extends AsyncDisposable {
   readonly unknownFields: Set<string>
   /** What every Task is refused for; null: none is. */
   taskError: TaskError | null
+  /** The next so many upserts are begun before the first of them is done. */
+  racing: number
   /** Refusals of Tasks repeat the token that they were sent with. */
   repeatsToken: boolean
   /** What is answered by the token endpoint instead; null: a token. */
@@ -66,12 +80,15 @@ export async function startSalesforce(publicKey?: string): Promise<SalesforceSer
     people: [],
     tasks: new Map(),
     requests: [],
+    upserts: [],
     queries: [],
     endSessions: () => sessions.clear(),
     refusesAll: false,
     limit: 0,
     unknownFields: new Set(),
     taskError: null,
+    racing: 0,
+    racers: [],
     repeatsToken: false,
     tokenRefusal: null,
     async [Symbol.asyncDispose]() {
@@ -83,6 +100,8 @@ export async function startSalesforce(publicKey?: string): Promise<SalesforceSer
 }
 
 interface State extends SalesforceServer {
+  /** Let the upserts go on that wait for the others. */
+  readonly racers: (() => void)[]
   readonly publicKey: string | null
   readonly sessions: Set<string>
 }
@@ -103,13 +122,18 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   const body = Buffer.concat(chunks).toString()
   const url = new URL(request.url ?? '/', state.url)
   state.requests.push(`${request.method} ${url.pathname}`)
-  const reply = replyTo(state, request, url, body)
+  const reply = await replyTo(state, request, url, body)
   const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
   response.writeHead(reply.status, { 'content-type': 'application/json' })
   response.end(text)
 }
 
-function replyTo(state: State, request: IncomingMessage, url: URL, body: string): Answer {
+async function replyTo(
+  state: State,
+  request: IncomingMessage,
+  url: URL,
+  body: string,
+): Promise<Answer> {
   if (url.pathname === '/services/oauth2/token') return tokenReply(state, request, body)
   const session = request.headers.authorization?.replace(/^Bearer /, '') ?? ''
   if (state.refusesAll || !state.sessions.has(session)) {
@@ -123,11 +147,13 @@ function replyTo(state: State, request: IncomingMessage, url: URL, body: string)
   const query = url.searchParams.get('q') ?? ''
   if (call === 'GET /search') return searchReply(state, query)
   if (call === 'GET /query') return queryReply(state, query)
+  const { method = '', headers } = request
   const upsert = /^PATCH \/composite\/sobjects\/Task\/(\w+)$/.exec(call)
+  if (upsert !== null) state.upserts.push({ method, url: url.href, headers, body })
   if (upsert !== null && state.repeatsToken) {
     return refusal(400, 'INVALID_REQUEST', `not by ${session}`)
   }
-  if (upsert !== null) return upsertReply(state, upsert[1] ?? '', body)
+  if (upsert !== null) return await upsertReply(state, upsert[1] ?? '', body)
   return refusal(404, 'NOT_FOUND', 'The requested resource does not exist')
 }
 
@@ -252,22 +278,47 @@ function rowOf({ type, IsConverted: _, ...fields }: SalesforceRecord) {
   }
 }
 
-function upsertReply(state: State, externalId: string, body: string): Answer {
+async function upsertReply(state: State, externalId: string, body: string): Promise<Answer> {
   const { allOrNone, records } = JSON.parse(body) as {
     allOrNone: boolean
     records: (Record<string, unknown> & { attributes: { type: string } })[]
   }
   if (!allOrNone) return refusal(400, 'INVALID_INPUT', 'this server wants allOrNone')
+  const before = new Set(state.tasks.keys())
+  await withTheOthers(state)
   const results = records.map(({ attributes, ...fields }) => {
-    const error = state.taskError ?? fieldError(state, attributes.type, fields)
-    if (error !== null) return { success: false, errors: [error] }
     const id = String(fields[externalId])
-    const created = !state.tasks.has(id)
+    const created = !before.has(id)
+    const error =
+      state.taskError ??
+      fieldError(state, attributes.type, fields) ??
+      (created && state.tasks.has(id) ? duplicate(externalId, id) : null)
+    if (error !== null) return { success: false, errors: [error] }
     state.tasks.set(id, { ...state.tasks.get(id), ...fields })
-    return { id: `00T${id.slice(0, 12)}`, success: true, errors: [], created }
+    return { id: taskId(id), success: true, errors: [], created }
   })
   return { status: 200, body: results }
 }
+
+async function withTheOthers(state: State): Promise<void> {
+  if (state.racing === 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  state.racers.push(resolve)
+  if (state.racers.length === state.racing) {
+    state.racing = 0
+    for (const goOn of state.racers.splice(0)) goOn()
+  }
+  await promise
+}
+
+const taskId = (externalId: string) => `00T${externalId.slice(0, 12)}`
+
+/** An upsert whose record another one has made meanwhile, in the words of Salesforce Help 000383480. */
+const duplicate = (field: string, id: string): TaskError => ({
+  statusCode: 'DUPLICATE_VALUE',
+  message: `duplicate value found: ${field} duplicates value on record with id: ${taskId(id)}`,
+  fields: [],
+})
 
 function fieldError(state: State, type: string, fields: object): TaskError | null {
   const unknown = Object.keys(fields).filter((name) => state.unknownFields.has(name))

@@ -71,7 +71,7 @@ function taskOf(
   const { call } = event
   const owner = ownerOf(event, settings)
   return {
-    Subject: subjectOf(event, settings).slice(0, 255),
+    Subject: inOneLine(subjectOf(event, settings)).slice(0, 255),
     Status: 'Completed',
     TaskSubtype: 'Call',
     ActivityDate: DateTime.fromISO(call.started_at, { zone: settings.time_zone }).toISODate(),
@@ -85,6 +85,9 @@ function taskOf(
     ...(owner !== null && { OwnerId: owner }),
   }
 }
+
+/** What a caller is called must not end the line that it stands in. */
+const inOneLine = (text: string) => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
 
 function subjectOf(event: EndedCall, { subject }: SalesforceConnector): string {
   if (subject !== null) {
@@ -117,7 +120,10 @@ function descriptionOf({ call, queue, ring_group, ivr }: EndedCall, found: Found
     call.recording_url === null ? null : `Recording: ${call.recording_url}`,
     ...peopleLines(found),
   ]
-  return lines.filter((line) => line !== null).join('\n')
+  return lines
+    .filter((line) => line !== null)
+    .map(inOneLine)
+    .join('\n')
 }
 
 /** Why the Task names nobody, and who else it may be about. */
