@@ -1,5 +1,4 @@
 /** What a webhook would send, and what it sends as a test. */
-import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventTypes } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
@@ -24,10 +23,6 @@ beforeAll(async () => {
 afterAll(async () => await server[Symbol.asyncDispose]())
 
 const draft = { name: 'CRM', url: 'https://crm.example/hook', triggers: ['call.ended'] }
-
-const pem = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  .privateKey.export({ type: 'pkcs8', format: 'pem' })
-  .toString()
 
 const preview = async (body: object) =>
   await server.anna.request('POST', '/api/v1/webhooks/preview', { body })
@@ -173,60 +168,6 @@ describe('preview', () => {
       const tested = await server.anna.request('POST', address, { body: { trigger } })
       expect(tested).toMatchObject({ status: 200, body: { ok: false, error_detail: message } })
     }
-  })
-
-  test('Salesforce: the Task of an ended call, that of nobody yet', async () => {
-    const login = { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' }
-    const url = 'https://acme.my.salesforce.com'
-    const webhook = { ...draft, url, connector: { type: 'salesforce', login } }
-    const { status, body } = await preview({ trigger: 'call.ended', webhook })
-    expect(status).toBe(200)
-    expect(body).toMatchObject({
-      problems: [],
-      fires: true,
-      hints: [{ field: 'connector' }],
-      request: {
-        method: 'PATCH',
-        url: `${url}/services/data/v62.0/composite/sobjects/Task/Offhook_Call_Id__c`,
-        headers: { authorization: '********' },
-      },
-    })
-    expect(JSON.parse(body.request.body)).toMatchObject({
-      records: [
-        {
-          attributes: { type: 'Task' },
-          Offhook_Call_Id__c: body.event.call.uuid,
-          Subject: 'Inbound call from +61288881234',
-          WhoId: null,
-        },
-      ],
-    })
-    expect(JSON.stringify(body)).not.toContain('s3cret')
-  })
-
-  test.each([
-    [
-      'client_secret',
-      { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' },
-      /can read it/,
-    ],
-    [
-      'private_key',
-      { type: 'jwt_bearer', client_id: 'c', username: 'u@x.example', private_key: pem },
-      /can sign in with what it signed/,
-    ],
-  ])('Salesforce: warns of the %s at an http:// address', async (name, login, message) => {
-    const webhook = { ...draft, connector: { type: 'salesforce', login } }
-    const ask = async (url: string) =>
-      (await preview({ trigger: 'call.ended', webhook: { ...webhook, url } })).body
-    expect(await ask('http://acme.example')).toMatchObject({
-      problems: [],
-      hints: [
-        { field: `connector.login.${name}`, message: expect.stringMatching(message) },
-        { field: 'connector' },
-      ],
-    })
-    expect((await ask('https://acme.example')).hints).toMatchObject([{ field: 'connector' }])
   })
 
   test('tells of masks that stand for no secret, as the change itself does', async () => {
