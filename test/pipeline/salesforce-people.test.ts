@@ -210,7 +210,7 @@ describe('never guessed', () => {
       await one.deliver(ended)
       expect(taskOf(ended)).toMatchObject({ WhoId: null })
       expect(String(taskOf(ended)?.Description).split('\n').slice(-2)).toEqual([
-        'Not decided whose number it is: 50 or more of the Contacts have digits like it, and not all were read.',
+        'Not decided whose number it is: 50 or more of the Contacts have digits like it, and perhaps not all were read.',
         `Among those that were read it belongs to Contact ${annaId}`,
       ])
     },

@@ -131,7 +131,7 @@ function peopleLines({ chosen, all, possible, unread }: FoundPeople): readonly (
   const list = (people: readonly Person[]) =>
     people.map(({ kind, id }) => `${kind} ${id}`).join(', ')
   const belongs = `The number belongs to ${all.length} records: ${list(all)}`
-  const undecided = `Not decided whose number it is: ${mostRecords} or more of the ${unread}s have digits like it, and not all were read.`
+  const undecided = `Not decided whose number it is: ${mostRecords} or more of the ${unread}s have digits like it, and perhaps not all were read.`
   return [
     unread === null ? null : undecided,
     unread !== null && all.length > 0
