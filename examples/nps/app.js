@@ -18,21 +18,24 @@ const scores = openScores(join(FOLDER, 'scores.db'))
 async function take(event) {
   switch (event.type) {
     case 'ivr.option_selected':
-      if (event.ivr.name === IVR && event.ivr.valid) scores.add(event)
-      return
+      if (event.ivr.name !== IVR || !event.ivr.valid) return
+      scores.add(event)
+      // The call may be over: an event that was refused once comes again behind those after it.
+      return await keepRecording(event.call.uuid)
     case 'call.ended':
       // The recording is complete when the call is over.
-      if (scores.has(event.call.uuid)) await keepRecording(event.call.uuid)
-      return
+      return await keepRecording(event.call.uuid)
   }
 }
 
 /** Fails where the API does: the event then comes again. */
 async function keepRecording(callUuid) {
+  if (!scores.lacksRecording(callUuid)) return
   const { items } = await (await ask(`/api/v1/calls/${callUuid}/recordings`)).json()
   const recording = items.find(({ kind }) => kind === 'recording')
-  if (recording === undefined) return
+  if (recording === undefined) return console.log(`no recording of ${callUuid}, or none yet`)
   const audio = await ask(`/api/v1/calls/${callUuid}/recordings/${recording.id}/audio`)
+  if (!audio.ok) return
   const file = join(FOLDER, `${callUuid}.wav`)
   await writeFile(file, Buffer.from(await audio.arrayBuffer()))
   scores.addRecording(callUuid, file)
@@ -40,7 +43,11 @@ async function keepRecording(callUuid) {
 
 async function ask(path) {
   const answer = await fetch(API + path, { headers: { authorization: `Bearer ${API_KEY}` } })
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
+  if (answer.ok) return answer
+  const why = `${path} answered ${answer.status}`
+  // The audio was removed, or is where Offhook cannot read it: nobody gets it by asking again.
+  if (![409, 410].includes(answer.status)) throw new Error(why)
+  console.error(why)
   return answer
 }
 

@@ -18,7 +18,9 @@ export function openScores(path) {
   const insert = database.prepare(`
     insert into score values (:call_uuid, :score, :ivr, :source, :destination, :at, null)
     on conflict (call_uuid) do nothing`)
-  const find = database.prepare('select 1 from score where call_uuid = ?')
+  const findLacking = database.prepare(
+    'select 1 from score where call_uuid = ? and recording is null',
+  )
   const setRecording = database.prepare('update score set recording = ? where call_uuid = ?')
   return {
     /** The first that a caller gives counts; the event that comes again changes nothing. */
@@ -32,7 +34,7 @@ export function openScores(path) {
         at: occurred_at,
       })
     },
-    has: (callUuid) => find.get(callUuid) !== undefined,
+    lacksRecording: (callUuid) => findLacking.get(callUuid) !== undefined,
     addRecording: (callUuid, file) => void setRecording.run(file, callUuid),
     all: () => database.prepare('select * from score order by at').all(),
     close: () => database.close(),
