@@ -1,26 +1,19 @@
 /**
- * `examples/nps` with a real Asterisk: Anna is recorded while she talks with Alice, is transferred to the virtual
- * extension of an IVR, and presses 9; the score is kept with the recording of the call.
+ * `examples/nps` with a real Asterisk: `set-up.js` puts the IVR into the PBX; Anna is recorded while she talks with Alice,
+ * is transferred to the virtual extension of the IVR, and presses 9; the score is kept with the recording of the call.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { PbxDocument } from '#contracts/pbx.ts'
 import { projectFolder } from '#server/config.ts'
 import { endedCalls } from '#test/asterisk/arrivals.ts'
 import { temporaryFolder } from '#test/asterisk/pbx/demo.ts'
 import { anna, phone } from '#test/asterisk/people.ts'
 import { play } from '#test/asterisk/play.ts'
-import {
-  createWebhook,
-  documentFor,
-  newSecret,
-  type Stack,
-  showLog,
-  startStack,
-} from '#test/asterisk/stack.ts'
+import { type Stack, showLog, startStack } from '#test/asterisk/stack.ts'
 import { freeTcpPort } from '#test/support/free-port.ts'
 import {
   answered,
@@ -33,38 +26,31 @@ import {
 } from '#test/support/sipp-scenario.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
 
-const hangup = { type: 'hangup' }
-const nps = {
-  name: 'nps',
-  greeting: 'beep',
-  options: Object.fromEntries(Array.from({ length: 11 }, (_, score) => [String(score), hangup])),
-}
+const programs = join(projectFolder, 'examples/nps')
 
 let stack: Stack
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let env: Record<string, string>
 let app: ChildProcess
 let output = ''
+
+/** Runs a program of the example to its end, as its README says; gives what it prints. */
+async function run(program: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(programs, program)], { env })
+  return stdout.trim()
+}
+
 beforeAll(async () => {
   stack = await startStack()
-  const { offhook, service, ports } = stack
-  const document = documentFor(ports)
-  const asking = PbxDocument.parse({
-    ...document,
-    ivrs: [...document.ivrs, nps],
-    virtual_extensions: [
-      ...document.virtual_extensions,
-      { extension: '650', destination: { type: 'ivr', name: 'nps' } },
-    ],
-  })
-  await offhook.api('PUT', `/services/${service.uuid}/pbx`, asking)
+  const { offhook } = stack
   folder = await temporaryFolder()
-  const secret = newSecret()
-  const port = await freeTcpPort()
-  app = spawn(process.execPath, [join(projectFolder, 'examples/nps/app.js')], {
-    env: {
-      ...{ SECRET: secret, PORT: String(port), FOLDER: folder.path, API: offhook.url },
-      API_KEY: (await readFile(join(offhook.dataFolder, 'api-key'), 'utf8')).trim(),
-    },
+  env = {
+    ...{ API: offhook.url, PORT: String(await freeTcpPort()), FOLDER: folder.path },
+    API_KEY: (await readFile(join(offhook.dataFolder, 'api-key'), 'utf8')).trim(),
+  }
+  const secret = await run('set-up.js')
+  app = spawn(process.execPath, [join(programs, 'app.js')], {
+    env: { ...env, SECRET: secret },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   for (const stream of [app.stdout, app.stderr]) {
@@ -73,10 +59,6 @@ beforeAll(async () => {
     })
   }
   await waitUntil(() => output.includes('listens'), { what: 'the app of the example listens' })
-  await createWebhook(offhook, { url: `http://127.0.0.1:${port}/` }, service, {
-    secret,
-    triggers: ['ivr.option_selected', 'call.ended'],
-  })
 })
 beforeEach(({ onTestFailed }) =>
   onTestFailed(() => {
@@ -122,4 +104,5 @@ test('a caller who was transferred leaves a score, which is kept with the record
   const audio = await readFile(join(folder.path, `${uuid}.wav`))
   expect(audio.subarray(0, 4).toString()).toBe('RIFF')
   expect(audio.length).toBeGreaterThan(8_000)
+  expect(await run('list.js')).toMatch(new RegExp(`'${uuid}'.* 9 .*'nps'`))
 }, 120_000)
