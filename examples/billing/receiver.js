@@ -7,9 +7,14 @@ import { openCalls } from './calls.js'
 const { SECRET, PORT = '9200', DATABASE = 'calls.db' } = process.env
 if (!SECRET?.startsWith('whsec_')) stop('SECRET must be the signing secret of the webhook, whsec_…')
 
+const largestBody = 1024 * 1024
 const calls = openCalls(DATABASE)
 
 async function receive(request, response) {
+  // More than any event has, or (NaN) of unknown length: it is not read.
+  if (!(Number(request.headers['content-length']) <= largestBody)) {
+    return response.writeHead(413).end()
+  }
   const body = Buffer.concat(await Array.fromAsync(request))
   const event = await verify(body, request.headers, SECRET)
   // A test event is signed as any other, and nobody has called.

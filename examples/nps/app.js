@@ -12,6 +12,7 @@ if (!SECRET?.startsWith('whsec_') || !API || !API_KEY) {
   stop('SECRET (of the webhook, whsec_…), API (http://127.0.0.1:8420) and API_KEY must be set.')
 }
 
+const largestBody = 1024 * 1024
 mkdirSync(FOLDER, { recursive: true })
 const scores = openScores(join(FOLDER, 'scores.db'))
 
@@ -53,6 +54,10 @@ async function ask(path) {
 
 const server = createServer(async (request, response) => {
   try {
+    // More than any event has, or (NaN) of unknown length: it is not read.
+    if (!(Number(request.headers['content-length']) <= largestBody)) {
+      return response.writeHead(413).end()
+    }
     const body = Buffer.concat(await Array.fromAsync(request))
     const event = await verify(body, request.headers, SECRET)
     // A test event is signed as any other, and nobody has pressed anything.

@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,14 +45,18 @@ const isThere = async (program: string) =>
     () => false,
   )
 
-async function startExample({ name, program, args }: Example, withSecret: string = secret) {
+async function startExample({ name, program, args }: Example, more: Record<string, string> = {}) {
   await using parts = new AsyncDisposableStack()
   const seen = await mkdtemp(join(tmpdir(), 'offhook-seen-'))
   parts.defer(async () => await rm(seen, { recursive: true }))
   const port = await freeTcpPort()
   const child = spawn(program, args(port), {
     cwd: join(folder, name),
-    env: { PATH: process.env.PATH ?? '', SECRET: withSecret, PORT: String(port), SEEN: seen },
+    env: {
+      ...{ PATH: process.env.PATH ?? '', SECRET: secret, PORT: String(port), SEEN: seen },
+      ...{ DATABASE: join(seen, 'calls.db'), FOLDER: seen },
+      ...{ API: 'http://127.0.0.1:9', API_KEY: 'ohk_x', ...more },
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
@@ -75,10 +79,17 @@ async function startExample({ name, program, args }: Example, withSecret: string
   await waitUntil(listens, { what: `the ${name} example listens`, timeoutMs: 15_000 })
   const opened = parts.move()
   return {
-    output: () => output,
-    async post(body: string, headers: Record<string, string>) {
+    ...{ seen, output: () => output },
+    async post(body: string | ReadableStream, headers: Record<string, string>) {
       const all = { 'content-type': 'application/json', ...headers }
-      return (await fetch(url, { method: 'POST', body, headers: all })).status
+      const asked = { method: 'POST', body, headers: all, duplex: 'half' as const }
+      return (await fetch(url, asked)).status
+    },
+    /** As a deliverer sends it. */
+    async deliver(body: string, id: string) {
+      return await this.post(body, {
+        ...signatureHeaders({ id, at: Date.now(), body }, [secret]),
+      })
     },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   }
@@ -104,13 +115,49 @@ describe.each(examples)('$name', (example) => {
     await waitUntil(() => lines() > 0, { what: 'the event is told' })
     expect(lines()).toBe(1)
   }, 30_000)
+
+  test('takes a payload of any fields; answers what is no JSON, and no object', async ({
+    skip,
+  }) => {
+    if (!(await isThere(example.program))) return skip(`${example.program} is not on this machine`)
+    await using receiver = await startExample(example)
+    const mapped = JSON.stringify({ number: '0301234567' })
+    expect(await receiver.deliver(mapped, 'evt_mapped')).toBe(204)
+    expect(await receiver.deliver(mapped, 'evt_mapped')).toBe(204)
+    const lines = () => receiver.output().split('evt_mapped').length - 1
+    await waitUntil(() => lines() > 0, { what: 'the event is told' })
+    expect(lines()).toBe(1)
+    // The library has no code of its own for what is signed and no JSON.
+    const refused = example.program === process.execPath ? 401 : 400
+    expect(await receiver.deliver('a=1', 'evt_form')).toBe(refused)
+    for (const other of ['null', '5', '"text"', '[1]']) {
+      const expected = example.name === 'python' ? 400 : 204
+      expect(await receiver.deliver(other, `evt_${other}`)).toBe(expected)
+    }
+  }, 30_000)
 })
 
-const programs = [
-  ...examples.filter(({ name }) => name !== 'php'),
+const apps: readonly Example[] = [
   { name: '../billing', program: process.execPath, args: () => ['receiver.js'] },
   { name: '../nps', program: process.execPath, args: () => ['app.js'] },
 ]
+
+test.for([...examples, ...apps])(
+  '$name keeps no large body of a stranger',
+  async (example, { skip }) => {
+    if (!(await isThere(example.program))) return skip(`${example.program} is not on this machine`)
+    await using receiver = await startExample(example)
+    const large = 'x'.repeat(1024 * 1024 + 1)
+    for (const body of [large, new Blob([large]).stream()]) {
+      // Python cuts the connection behind its answer: then the body may not get so far.
+      const status = await receiver.post(body, {}).catch(() => 'cut')
+      expect(example.name === 'python' ? [411, 413, 'cut'] : [413]).toContain(status)
+    }
+    expect(await receiver.post('x'.repeat(1024 * 1024), {})).toBe(401)
+  },
+)
+
+const programs = [...examples.filter(({ name }) => name !== 'php'), ...apps]
 
 describe.each(programs)('$name, set up wrongly', ({ name, program, args }) => {
   async function fails(env: Record<string, string>): Promise<string> {
@@ -153,11 +200,13 @@ describe.each(programs)('$name, set up wrongly', ({ name, program, args }) => {
   })
 })
 
+const phpExample = examples.find(({ name }) => name === 'php') as Example
+
 test('PHP without a secret, or with an empty one, takes nothing, and says why', async ({
   skip,
 }) => {
-  const example = examples.find(({ name }) => name === 'php')
-  if (example === undefined || !(await isThere(php))) return skip('PHP is not on this machine')
+  if (!(await isThere(php))) return skip('PHP is not on this machine')
+  const example = phpExample
   const body = nativeBody(event)
   const mac = createHmac('sha256', '').update(
     `${event.id}.${Math.floor(Date.now() / 1000)}.${body}`,
@@ -168,8 +217,31 @@ test('PHP without a secret, or with an empty one, takes nothing, and says why', 
     'webhook-signature': `v1,${mac.digest('base64')}`,
   }
   for (const wrong of ['', 'whsec_']) {
-    await using receiver = await startExample(example, wrong)
+    await using receiver = await startExample(example, { SECRET: wrong })
     expect(await receiver.post(body, forged)).toBe(500)
     expect(receiver.output()).toContain('SECRET must be')
   }
+})
+
+test('PHP keeps the ids where it is told, and for days; where it cannot the event is to come again', async ({
+  skip,
+}) => {
+  if (!(await isThere(php))) return skip('PHP is not on this machine')
+  const body = nativeBody(event)
+  for (const [wrong, why] of [
+    ['', 'SEEN must be'],
+    ['/proc/offhook', 'mkdir'],
+  ] as const) {
+    await using receiver = await startExample(phpExample, { SEEN: wrong })
+    expect(await receiver.deliver(body, event.id)).toBe(500)
+    await waitUntil(() => receiver.output().includes(why), { what: 'it says why' })
+  }
+  await using receiver = await startExample(phpExample)
+  const fourDaysAgo = Date.now() / 1000 - 4 * 86_400
+  for (const name of ['old', 'fresh']) await writeFile(join(receiver.seen, name), 'done')
+  await utimes(join(receiver.seen, 'old'), fourDaysAgo, fourDaysAgo)
+  expect(await receiver.deliver(body, event.id)).toBe(204)
+  const kept = await readdir(receiver.seen)
+  expect(kept).toContain('fresh')
+  expect(kept).not.toContain('old')
 })

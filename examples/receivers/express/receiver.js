@@ -10,14 +10,18 @@ const app = express()
 
 // The bytes as they came: express.json() would keep a parsed copy, which no signature fits.
 app.post('/', express.raw({ type: '*/*', limit: '1mb' }), async (request, response) => {
-  try {
-    const event = await verify(request.body, request.headers, SECRET)
-    await once(store, event.id, () => console.log(`${event.type} ${event.id}`))
-    response.sendStatus(204)
-  } catch (error) {
-    console.error(error.message)
-    response.sendStatus(error instanceof VerificationError ? 401 : 500)
-  }
+  const event = await verify(request.body, request.headers, SECRET)
+  // The event's id; in the body it is only where that is the native payload.
+  const id = request.headers['webhook-id']
+  await once(store, id, () => console.log(`${event?.type} ${id}`))
+  response.sendStatus(204)
+})
+
+// Four parameters make it the handler of errors. Express's own shows strangers the stack.
+app.use((error, _request, response, _next) => {
+  console.error(error.message)
+  // Express's own refusals (a body that is too large) know their status.
+  response.sendStatus(error instanceof VerificationError ? 401 : (error.status ?? 500))
 })
 
 // Express calls back whether it listens or not.

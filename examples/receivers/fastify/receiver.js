@@ -14,7 +14,9 @@ app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => d
 
 app.post('/', async (request, reply) => {
   const event = await verify(request.body, request.headers, SECRET)
-  await once(store, event.id, () => console.log(`${event.type} ${event.id}`))
+  // The event's id; in the body it is only where that is the native payload.
+  const id = request.headers['webhook-id']
+  await once(store, id, () => console.log(`${event?.type} ${id}`))
   return reply.code(204).send()
 })
 

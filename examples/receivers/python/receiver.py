@@ -14,8 +14,10 @@ SECRET = os.environ.get("SECRET", "")
 TOLERANCE_SECONDS = 300
 LARGEST_BODY = 1024 * 1024
 
-# Ids of events that were worked on. Keep them in a database where work must not be done twice after a restart.
-seen: set[str] = set()
+# Ids of events that were worked on, the newest of them. Keep them in a database where work must not be done twice after
+# a restart.
+seen: "dict[str, None]" = {}
+MOST_SEEN = 10_000
 lock = Lock()
 
 
@@ -50,23 +52,39 @@ class Receiver(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_POST(self):
+        try:
+            status = self.receive()
+        except Exception as error:
+            # The event comes again.
+            print(error, file=sys.stderr)
+            status = 500
+        self.answer(status)
+
+    def receive(self) -> int:
         given = self.headers.get("content-length", "")
         if not (given.isascii() and given.isdigit()):
-            return self.answer(411)
+            return 411
         length = int(given[:12])
         if length > LARGEST_BODY:
-            return self.answer(413)
+            return 413
         body = self.rfile.read(length)
         if not is_signed(self.headers, body):
-            return self.answer(401)
-        event = json.loads(body)
+            return 401
+        try:
+            event = json.loads(body)
+        except ValueError:
+            return 400
+        if not isinstance(event, dict):
+            return 400
         # A request whose answer was lost comes again, with the same id: that of the event, whatever the payload.
         event_id = self.headers["webhook-id"]
         with lock:
             if event_id not in seen:
                 print(event.get("type"), event_id, flush=True)
-                seen.add(event_id)
-        self.answer(204)
+                seen[event_id] = None
+            if len(seen) > MOST_SEEN:
+                del seen[next(iter(seen))]
+        return 204
 
     def answer(self, status: int):
         self.send_response(status)
