@@ -78,7 +78,9 @@ export type OnceResult<T> = { readonly first: true; readonly result: T } | { rea
 
 /**
  * Does the work of an event once, however often the event comes: a request whose answer was lost is sent again with the
- * same `webhook-id`. Rejects as the work does; it may be done again then. TypeError where there is no id.
+ * same `webhook-id`. So is one that somebody has sent again (`webhook-resend`): its work is done where it was not, and else
+ * dropped; put that header into `id` to do it each time. Rejects as the work does; it may be done again then. TypeError
+ * where there is no id.
  */
 export function once<T>(
   store: OnceStore,

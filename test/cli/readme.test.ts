@@ -15,10 +15,11 @@ const readme = await readFile(join(projectFolder, 'README.md'), 'utf8')
 test('the receiver in the README takes a signed request and refuses a forged one', async () => {
   await using folder = await temporaryFolder()
   const [, code = ''] = /```js\n(.*?)```/s.exec(readme) ?? []
-  expect(code).toContain('.listen(9000)')
+  const listen = ".listen(9000, '127.0.0.1'"
+  expect(code).toContain(listen)
   const anyPort = code.replace(
-    '.listen(9000)',
-    ".listen(0, '127.0.0.1', function () { console.log(this.address().port) })",
+    listen,
+    ".listen(0, '127.0.0.1', function () { console.log(this.address().port) }",
   )
   await writeFile(join(folder.path, 'receiver.mjs'), anyPort)
   await symlink(join(projectFolder, 'node_modules'), join(folder.path, 'node_modules'))
@@ -36,13 +37,15 @@ test('the receiver in the README takes a signed request and refuses a forged one
     const [port] = await waitUntil(() => /\d+\n/.exec(printed), { what: 'the receiver listens' })
     const body = JSON.stringify(eventSamples['call.inbound.answered'])
     const at = new Date()
+    const url = `http://127.0.0.1:${port.trim()}/`
+    const large = 'x'.repeat(1024 * 1024 + 1)
+    expect((await fetch(url, { method: 'POST', body: large })).status).toBe(413)
     const send = async (signature: string) => {
       const headers = {
         'webhook-id': 'evt_1',
         'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
         'webhook-signature': signature,
       }
-      const url = `http://127.0.0.1:${port.trim()}/`
       return (await fetch(url, { method: 'POST', headers, body })).status
     }
     expect(await send(new Webhook(secret).sign('evt_1', at, body))).toBe(204)

@@ -223,6 +223,21 @@ describe('once', () => {
   })
 })
 
+test('a resend: its work is done where it was not; each time, where the receiver says so', async () => {
+  const store = memoryStore()
+  let fails = true
+  const work = () => {
+    if (fails) throw new Error('the database is away')
+  }
+  await expect(once(store, 'evt_1', work)).rejects.toThrow('away')
+  fails = false
+  expect((await once(store, 'evt_1', work)).first).toBe(true)
+  expect((await once(store, 'evt_1', work)).first).toBe(false)
+
+  const again = async (time: string) => (await once(store, `evt_1 ${time}`, work)).first
+  expect([await again('1'), await again('1'), await again('2')]).toEqual([true, false, true])
+})
+
 test('a request of the deliverer, received as the README shows', async () => {
   const seen: unknown[] = []
   const store = memoryStore()
@@ -271,16 +286,11 @@ async function readmeProject() {
   return { folder, files: await readdir(installed) }
 }
 
-test('the package, and its README’s example in the Node of the machine, from 20 on', async ({
-  skip,
-}) => {
-  const [node] = await otherNodes()
-  if (node === undefined) return skip('there is no other Node')
-  const { folder, files } = await readmeProject()
-  const port = await freeTcpPort()
-  const child = spawn(node, ['receive.mjs'], {
-    cwd: folder,
-    env: { SECRET: secret, PORT: String(port) },
+/** Starts a receiver of the README, sends it what is signed (twice), old and too large; gives what it printed. */
+async function outputOf(program: string, args: readonly string[], cwd: string, port: number) {
+  const child = spawn(program, args, {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', DENO_DIR: cwd, SECRET: secret, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = onceEvent(child, 'exit')
@@ -288,50 +298,57 @@ test('the package, and its README’s example in the Node of the machine, from 2
   child.stdout.on('data', (text) => {
     output += text
   })
+  const url = `http://127.0.0.1:${port}/`
+  const post = async (headers: Record<string, string>, text: string | ReadableStream = body) =>
+    (await fetch(url, { method: 'POST', body: text, headers, duplex: 'half' })).status
   try {
-    expect(files).toEqual(
-      expect.arrayContaining(['LICENSE', 'README.md', 'events.d.ts', 'index.d.ts']),
-    )
-    const url = `http://127.0.0.1:${port}/`
-    const post = async (headers: Record<string, string>) =>
-      (await fetch(url, { method: 'POST', body, headers })).status
     await waitUntil(() => post({}).catch(() => null), { what: 'the receiver listens' })
     const fresh = { ...signatureHeaders({ id: sample.id, at: Date.now(), body }, [secret]) }
     expect(await post(fresh)).toBe(204)
     expect(await post(fresh)).toBe(204)
     expect(await post(headersBy(secret))).toBe(401)
-    expect(output).toBe(`${sample.type}\n`)
+    const large = 'x'.repeat(1024 * 1024 + 1)
+    expect(await post({}, large)).toBe(413)
+    expect(await post({}, new Blob([large]).stream())).toBe(413)
+    // Another address of this machine, as that of its network is.
+    await expect(fetch(url.replace('127.0.0.1', '127.0.0.2'))).rejects.toThrow('fetch failed')
+    return output
   } finally {
     child.kill()
     await exited
+  }
+}
+
+test('the package, and its README’s example in the Node of the machine, from 20 on', async ({
+  skip,
+}) => {
+  const [node] = await otherNodes()
+  if (node === undefined) return skip('there is no other Node')
+  const { folder, files } = await readmeProject()
+  try {
+    expect(files).toEqual(
+      expect.arrayContaining(['LICENSE', 'README.md', 'events.d.ts', 'index.d.ts']),
+    )
+    const output = await outputOf(node, ['receive.mjs'], folder, await freeTcpPort())
+    expect(output).toBe(`${sample.type}\n`)
+  } finally {
     await rm(folder, { recursive: true })
   }
 })
 
 test('runs in Deno, as the README shows', async () => {
-  const script = `
-    import { verify } from ${JSON.stringify(new URL('../../receiver/index.js', import.meta.url))}
-    const [body, headers, secret] = Deno.args
-    const server = Deno.serve({ hostname: '127.0.0.1', port: 0, onListen: () => {} }, async (request) => {
-      const event = await verify(await request.text(), request.headers, secret, { now: ${at} })
-      return Response.json(event.id)
-    })
-    const url = \`http://127.0.0.1:\${server.addr.port}\`
-    const answer = await fetch(url, { method: 'POST', body, headers: JSON.parse(headers) })
-    console.log(await answer.json())
-    await server.shutdown()`
+  const page = await readFile(join(projectFolder, 'receiver/README.md'), 'utf8')
+  const [, example = ''] = /```js\n([^`]*Deno\.serve.*?)```/s.exec(page) ?? []
+  const library = String(new URL('../../receiver/index.js', import.meta.url))
+  const port = await freeTcpPort()
+  const script = example.replace("'offhook-receiver'", `'${library}'`).replace('9000', `${port}`)
   const folder = await mkdtemp(join(tmpdir(), 'offhook-deno-'))
   try {
     await writeFile(join(folder, 'receive.js'), script)
-    const { stdout } = await promisify(execFile)(
-      join(projectFolder, 'node_modules/.bin/deno'),
-      [
-        ...['run', '--no-config', '--no-lock', '--allow-net=127.0.0.1', '--allow-read'],
-        ...[join(folder, 'receive.js'), body, JSON.stringify(headersBy(secret)), secret],
-      ],
-      { env: { PATH: process.env.PATH ?? '', DENO_DIR: folder, NO_COLOR: '1' } },
-    )
-    expect(stdout.trim()).toBe(sample.id)
+    const allowed = [`--allow-net=127.0.0.1:${port}`, '--allow-read', '--allow-env=SECRET']
+    const args = ['run', '--no-config', '--no-lock', ...allowed, 'receive.js']
+    const deno = join(projectFolder, 'node_modules/.bin/deno')
+    expect(await outputOf(deno, args, folder, port)).toContain(`${sample.type}\n${sample.type}\n`)
   } finally {
     await rm(folder, { recursive: true })
   }
