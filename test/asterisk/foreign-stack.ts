@@ -32,9 +32,11 @@ import { startOffhook } from '#test/support/offhook-process.ts'
 import { startReceiver } from '#test/support/receiver.ts'
 
 /** Returns when Offhook is attached to the PBX and the receiver has been told so. */
-export async function startForeignStack(options: ForeignPbxOptions = {}): Promise<Stack> {
+export async function startForeignStack(
+  options: ForeignPbxOptions & { readonly carrierCallers?: number } = {},
+): Promise<Stack> {
   await using parts = new AsyncDisposableStack()
-  const ports = await choosePorts()
+  const ports = await choosePorts(options)
   const pbx = parts.use(await startForeignPbx(ports, options))
   const secret = newSecret()
   const receiver = parts.use(await startReceiver({ secret }))
@@ -67,7 +69,11 @@ export async function startForeignStack(options: ForeignPbxOptions = {}): Promis
   }
 }
 
-const cdrColumns = ['linkedid', 'disposition', 'billsec,f', 'duration,f', 'src', 'dst']
+/** `u`, `f`: with the fraction of the second. */
+const cdrColumns = [
+  ...['linkedid', 'uniqueid', 'lastapp', 'disposition'],
+  ...['answer,u', 'end,u', 'billsec,f'],
+]
 const cdrCustomConf = `[mappings]\ncdr.csv => ${cdrColumns.map((name) => `\${CDR(${name})}`).join(',')}\n`
 
 export interface ForeignPbx extends AsyncDisposable {

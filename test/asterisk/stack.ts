@@ -96,11 +96,12 @@ export async function createWebhook(
   })
 }
 
-export async function choosePorts(): Promise<PbxPorts> {
+/** `carrierCallers`: how many callers from outside a cast may have. */
+export async function choosePorts({ carrierCallers = 2 } = {}): Promise<PbxPorts> {
   return {
     sip: await freeUdpPort(),
     carrier: await freeUdpPort(),
-    carrierCalls: [await freeUdpPort(), await freeUdpPort()],
+    carrierCalls: await Promise.all(Array.from({ length: carrierCallers }, freeUdpPort)),
     phones: {
       201: await freeUdpPort(),
       202: await freeUdpPort(),
