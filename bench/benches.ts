@@ -5,6 +5,7 @@ import { crash } from '#bench/crash.ts'
 import { growth } from '#bench/growth.ts'
 import { isolation } from '#bench/isolation.ts'
 import { latency } from '#bench/latency.ts'
+import { settings } from '#bench/settings.ts'
 import { throughput, throughputPostgres } from '#bench/throughput.ts'
 
 export const benches: readonly Bench[] = [
@@ -37,6 +38,12 @@ export const benches: readonly Bench[] = [
     title: 'events per second with 5,000,000 attempts, or 10,000 webhooks ÷ without',
     reach: '>= 0.85',
     run: growth,
+  },
+  {
+    name: 'settings',
+    title: 'events per second with filters, headers, mapped payload ÷ plain request',
+    reach: '>= 0.7',
+    run: settings,
   },
   {
     name: 'latency',

@@ -8,17 +8,10 @@ import { startChild } from '#bench/child.ts'
 import { nowMs } from '#bench/clock.ts'
 import type { EngineHandlers } from '#bench/engine-process.ts'
 import type { ReceiverHandlers } from '#bench/receiver-process.ts'
-import {
-  againstNeighbours,
-  type Engine,
-  type EngineRound,
-  engineRound,
-  type Receiver,
-  speedOf,
-  wholeBatches,
-} from '#bench/rounds.ts'
+import { engineRound } from '#bench/rounds.ts'
 import { scratchFolder } from '#bench/scratch-folder.ts'
-import { median, rounded, spreadOf } from '#bench/statistics.ts'
+import { rounded } from '#bench/statistics.ts'
+import { takeTurns } from '#bench/turns.ts'
 
 const origins = 20
 
@@ -55,7 +48,7 @@ async function longLog({ quick, tell }: BenchOptions) {
     deliveriesPerEvent: 5,
   })
   tell(`${attempts} attempts written in ${((nowMs() - began) / 1_000).toFixed(0)} s`)
-  const compared = await takeTurns({ receiver, small, large }, quick, tell)
+  const compared = await takeTurns({ receiver, base: small, other: large }, quick, tell)
   return { attempts, ...compared }
 }
 
@@ -80,44 +73,6 @@ async function manyWebhooks({ quick, tell }: BenchOptions) {
     await engineRound({ receiver, engine }, quick ? 1_200 : 4_980, 1)
   }
   // One call of a PBX at a time: more of them hear of one in a round than of a busy few.
-  const compared = await takeTurns({ receiver, small, large, calls: 1 }, quick, tell)
+  const compared = await takeTurns({ receiver, base: small, other: large, calls: 1 }, quick, tell)
   return { webhooks: many, ...compared }
-}
-
-interface Pair {
-  readonly receiver: Receiver
-  readonly small: Engine
-  readonly large: Engine
-  readonly calls?: number
-}
-
-async function takeTurns(
-  { receiver, small, large, calls }: Pair,
-  quick: boolean,
-  tell: BenchOptions['tell'],
-) {
-  const speed = speedOf(
-    await engineRound({ receiver, engine: small }, quick ? 1_200 : 4_800, calls),
-  )
-  const events = wholeBatches(speed * (quick ? 1.2 : 5))
-  const smalls = [await engineRound({ receiver, engine: small }, events, calls)]
-  const larges: EngineRound[] = []
-  for (let i = 0; i < (quick ? 3 : 8); i += 1) {
-    larges.push(await engineRound({ receiver, engine: large }, events, calls))
-    smalls.push(await engineRound({ receiver, engine: small }, events, calls))
-    const [a, b] = [smalls.at(-1) as EngineRound, larges.at(-1) as EngineRound]
-    tell(`small ${Math.round(speedOf(a))}/s, large ${Math.round(speedOf(b))}/s`)
-  }
-  const perSecond = smalls.map(speedOf)
-  const ratios = larges.map((round, i) => {
-    const [before = Number.NaN, after = Number.NaN] = perSecond.slice(i, i + 2)
-    return againstNeighbours(speedOf(round), before, after)
-  })
-  const cpu = (rounds: readonly EngineRound[]) => median(rounds.map((round) => round.cpuMicros))
-  return {
-    ratio: spreadOf(ratios),
-    cpu_ratio: rounded(cpu(smalls) / cpu(larges)),
-    small_per_second: spreadOf(perSecond),
-    large_per_second: spreadOf(larges.map(speedOf)),
-  }
 }
