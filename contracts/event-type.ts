@@ -34,7 +34,26 @@ export const EventTypeInfo = z
     also_called: z
       .array(z.string())
       .meta({ description: 'Further names of the trigger in the hosted products.' }),
-    phone_cloud_type: z.string().nullable(),
+    phone_cloud: z
+      .object({
+        type: z.string().meta({ description: 'What the variable `type` says.' }),
+        sample: z
+          .record(z.string(), z.unknown())
+          .meta({ description: 'The body of the request of that event.' }),
+        fields: z
+          .array(
+            z.object({
+              name: z.string(),
+              type: z.string(),
+              unit: z.string().nullable(),
+              nullable: z.boolean(),
+              description: z.string(),
+            }),
+          )
+          .meta({ description: 'Its variables, in their order.' }),
+      })
+      .nullable()
+      .meta({ description: 'The event in the Phone Cloud format; null: that has no such event.' }),
     fields: z.array(
       z.object({
         path: z.string(),

@@ -1,8 +1,11 @@
 /** The pages of the event catalogue: one of all types and fields, and one for each type with a sample request. */
 import { type EventType, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import { type EventField, listEventFields } from '#contracts/events/fields.ts'
+import { phoneCloudFormats } from '#contracts/events/phone-cloud.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
+import { plainRequest } from '#contracts/webhook/request.ts'
 import { nativeBody } from '#server/domain/render/native-body.ts'
+import { prepareRequests } from '#server/domain/render/render.ts'
 import { signatureHeaders } from '#server/domain/sign.ts'
 import { madeFrom, row } from './markdown.ts'
 
@@ -45,13 +48,49 @@ function eventsPage(): string {
   ].join('\n')
 }
 
-const typeText = ({ type, unit, nullable }: EventField) =>
+const typeText = ({ type, unit, nullable }: Pick<EventField, 'type' | 'unit' | 'nullable'>) =>
   type === 'null'
     ? 'always null'
     : `${type}${unit === null ? '' : ` (${unit})`}${nullable ? ', or null' : ''}`
 
+const sampleRequest = (headers: Readonly<Record<string, string>>, body: string) => [
+  '```http',
+  'POST /your/path HTTP/1.1',
+  ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  '```\n',
+  '```json',
+  JSON.stringify(JSON.parse(body), null, 2),
+  '```\n',
+]
+
+const phoneCloudRequests = prepareRequests(
+  'https://pbx.example/hook',
+  {
+    ...plainRequest,
+    payload: { style: 'phone-cloud' },
+    authentication: { type: 'pbx_token', token: 'the-secret-token' },
+  },
+  '<version>',
+)
+
+function phoneCloudSection(type: EventType): readonly string[] {
+  const format = phoneCloudFormats.get(type)
+  if (format === undefined) return []
+  const { headers, body } = phoneCloudRequests.render(nativeBody(eventSamples[type]))
+  return [
+    '## In the Phone Cloud format\n',
+    'What global webhooks and Webhook objects of a call flow send of the same event, and others with the payload',
+    '[`phone-cloud`](../../webhooks.md#payload). The headers of the signature come beside these unless `signed` is false.\n',
+    ...sampleRequest(headers, body),
+    '| variable | type | meaning |',
+    '| -------- | ---- | ------- |',
+    ...format.fields.map((field) => row(`\`${field.name}\``, typeText(field), field.description)),
+    '',
+  ]
+}
+
 function eventPage(type: EventType): string {
-  const { label, description, scope, phoneCloudType } = eventCatalogue[type]
+  const { label, description, scope } = eventCatalogue[type]
   const sample = eventSamples[type]
   const body = nativeBody(sample)
   const at = Date.parse(sample.occurred_at) + 40
@@ -62,20 +101,13 @@ function eventPage(type: EventType): string {
     ...signature,
   }
   const fields = listEventFields([type])
-  const also = phoneCloudType === null ? '' : ` In the Phone Cloud format: \`${phoneCloudType}\`.`
   return [
     madeFrom('contracts/events/'),
     `# ${label}: \`${type}\`\n`,
-    `${description} A trigger of webhooks of ${scope === 'account' ? 'the account' : 'a service'}.${also}\n`,
+    `${description} A trigger of webhooks of ${scope === 'account' ? 'the account' : 'a service'}.\n`,
     '## Sample request\n',
     `Signed with the secret \`${sampleSecret}\`. The body is one line on the wire; verify the bytes that came.\n`,
-    '```http',
-    'POST /your/path HTTP/1.1',
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-    '```\n',
-    '```json',
-    JSON.stringify(JSON.parse(body), null, 2),
-    '```\n',
+    ...sampleRequest(headers, body),
     '## Fields\n',
     '| field | name | also called | type | meaning |',
     '| ----- | ---- | ----------- | ---- | ------- |',
@@ -84,6 +116,7 @@ function eventPage(type: EventType): string {
       return row(`\`${field.path}\``, field.label, aliases, typeText(field), field.description)
     }),
     '',
+    ...phoneCloudSection(type),
   ].join('\n')
 }
 

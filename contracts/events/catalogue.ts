@@ -78,7 +78,7 @@ const serviceEvent = <T extends string, S extends z.ZodRawShape>(type: T, more: 
 const accountEvent = <T extends string, S extends z.ZodRawShape>(type: T, more: S) =>
   envelope.extend({ service: ServiceRef.nullable() }).extend(typeName(type)).extend(more)
 
-interface EventTypeEntry<S extends z.ZodObject = z.ZodObject> {
+interface EventTypeEntry<S extends z.ZodObject = z.ZodObject, P = string | null> {
   /** The trigger's name in forms; the seed documents' wording where they have one. */
   readonly label: string
   readonly description: string
@@ -87,11 +87,13 @@ interface EventTypeEntry<S extends z.ZodObject = z.ZodObject> {
   /** Further names of the trigger in the seed documents. */
   readonly seedTriggers: readonly string[]
   /** `type` string in the Phone Cloud wire format, where that format has the event. */
-  readonly phoneCloudType: string | null
+  readonly phoneCloudType: P
   readonly schema: S
 }
 
-const entry = <S extends z.ZodObject>(e: EventTypeEntry<S>): EventTypeEntry<S> => e
+const entry = <S extends z.ZodObject, const P extends string | null>(
+  e: EventTypeEntry<S, P>,
+): EventTypeEntry<S, P> => e
 
 export const eventCatalogue = {
   'user.created': entry({

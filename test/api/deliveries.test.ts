@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync'
 import { parsePhoneNumber } from 'libphonenumber-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { EventTypeInfo } from '#contracts/event-type.ts'
 import type { Event } from '#contracts/events/catalogue.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { createSender } from '#server/outbound/attempt.ts'
@@ -340,4 +341,23 @@ test('the catalogue tells every type with fields, sample and JSON Schema', async
     expect.objectContaining({ path: 'call.hangup.cause', type: 'choice', nullable: false }),
   )
   expect(missed.schema.properties.reached).toBeDefined()
+})
+
+test('the catalogue shows the Phone Cloud format of a trigger: sample, type and description of every variable', async () => {
+  const { body } = await server.anna.request('GET', '/api/v1/event-types')
+  const byType = new Map((body.items as EventTypeInfo[]).map((info) => [info.type, info]))
+  expect(byType.get('call.missed')?.phone_cloud).toBeNull()
+  const voicemail = byType.get('voicemail.left')?.phone_cloud
+  expect(voicemail).toMatchObject({
+    type: 'voicemail',
+    sample: { type: 'voicemail', dest_number: '1001', email_subject: null },
+  })
+  expect(voicemail?.fields.map(({ name }) => name)).toEqual(Object.keys(voicemail?.sample ?? {}))
+  expect(voicemail?.fields).toContainEqual({
+    name: 'recorded_at',
+    type: 'time',
+    unit: null,
+    nullable: false,
+    description: 'When the message was left.',
+  })
 })

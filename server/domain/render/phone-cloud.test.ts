@@ -1,6 +1,14 @@
 /** The wire format of the Phone Cloud webhooks, byte for byte, from the samples. */
 import { expect, test } from 'vitest'
-import { type EventType, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
+import { z } from 'zod'
+import {
+  type Event,
+  type EventType,
+  eventCatalogue,
+  eventTypes,
+} from '#contracts/events/catalogue.ts'
+import { Timestamp } from '#contracts/events/facts.ts'
+import { phoneCloudFormats } from '#contracts/events/phone-cloud.ts'
 import { eventSamples } from '#contracts/events/samples.ts'
 import { plainRequest } from '#contracts/webhook/request.ts'
 import { foldRows } from '#server/domain/calls/fold.ts'
@@ -53,6 +61,46 @@ test('there are the eleven triggers of the document, and the Webhook object', ()
 
 test.each(types)('%s, byte for byte', (type) => {
   expect(render(nativeBody(eventSamples[type])).body).toBe(bodies[type])
+})
+
+/** What a variable of each type is in JSON; null is told apart. */
+const shapes: Readonly<Record<string, z.ZodType>> = {
+  text: z.string(),
+  time: Timestamp,
+  integer: z.int(),
+  list: z.array(z.string()),
+  null: z.never(),
+}
+
+/** The same event with null wherever its type allows it. */
+function sparsest(schema: z.ZodType, value: unknown): unknown {
+  if (schema instanceof z.ZodNullable) return null
+  if (!(schema instanceof z.ZodObject)) return value
+  return Object.fromEntries(
+    Object.entries(schema.shape).map(([key, inner]) => [
+      key,
+      sparsest(inner as z.ZodType, (value as Record<string, unknown>)[key]),
+    ]),
+  )
+}
+
+test('the format is told of those types and no others', () => {
+  expect([...phoneCloudFormats.keys()].toSorted()).toEqual(types.toSorted())
+})
+
+test.each(types)('the variables of %s are told as they are sent', (type) => {
+  const { type: sentType, fields } = phoneCloudFormats.get(type) ?? { type: '', fields: [] }
+  const sample = JSON.parse(render(nativeBody(eventSamples[type])).body)
+  expect(Object.keys(sample)).toEqual(fields.map(({ name }) => name))
+  expect(sample.type).toBe(sentType)
+  const sparse = sparsest(eventCatalogue[type].schema, eventSamples[type]) as Event
+  const least = JSON.parse(render(nativeBody(sparse)).body)
+  for (const { name, type: told, nullable, description } of fields) {
+    const sent = [sample[name], least[name]].filter((value) => value !== null)
+    for (const value of sent) expect(shapes[told]?.safeParse(value).error, name).toBeUndefined()
+    expect(least[name] === null, name).toBe(nullable)
+    expect(description, name).toMatch(/\w\.$/)
+  }
 })
 
 test('what a call does not have is null, not text', () => {

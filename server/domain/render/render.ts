@@ -129,7 +129,7 @@ function preparePayload(payload: Payload): (event: StoredEventObject, body: stri
     case 'native':
       return (_event, body) => ({ text: body })
     case 'phone-cloud':
-      return (event) => ({ pairs: phoneCloudPairs(event as unknown as Event), nested: false })
+      return (event) => ({ pairs: phoneCloudPairs(event), nested: false })
     case 'cloudevents':
       return (event) => ({ text: cloudEvent(event as unknown as Event) })
     case 'template': {
