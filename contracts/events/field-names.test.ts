@@ -1,6 +1,8 @@
 /** Every name of a field in the documents of the hosted products, and what it stands for here. */
 import { describe, expect, test } from 'vitest'
+import type { EventType } from '#contracts/events/catalogue.ts'
 import { eventFields, FieldName, fieldNamed } from '#contracts/events/field-names.ts'
+import { listEventFields } from '#contracts/events/fields.ts'
 
 describe('names in the documents', () => {
   test.each([
@@ -55,6 +57,43 @@ describe('names in the documents', () => {
     ['call_recording_link', 'recording.url'],
     ['audio_file', 'voicemail.audio_url'],
   ])('Phone Cloud: %s', (name, path) => expect(fieldNamed(name)).toBe(path))
+})
+
+const ofTheAccount = [
+  'Extension Number',
+  'Name',
+  'Outbound Phone Number',
+  'Has Voicemail',
+  'Enabled Calls',
+  'Date/Time',
+  'Service UUID',
+  'Service Name',
+  'Service Friendly Name',
+]
+const ofCalls = [
+  'Source Number',
+  'Destination Number',
+  'Call UUID',
+  'IVR Name',
+  'Option Selected',
+  'Talker',
+]
+
+test('a webhook of the account has the nine values of users, one of a PBX all fifteen', () => {
+  const labels = (...types: EventType[]) => listEventFields(types).map(({ label }) => label)
+  for (const type of ['user.created', 'user.modified', 'user.deleted'] as const) {
+    expect(labels(type)).toEqual(expect.arrayContaining(ofTheAccount))
+    expect(labels(type).filter((label) => ofCalls.includes(label))).toEqual([])
+  }
+  for (const type of [
+    'call.inbound.received',
+    'call.inbound.answered',
+    'call.outbound.placed',
+    'ivr.received',
+    'ivr.option_selected',
+  ] as const) {
+    expect(labels(type)).toEqual(expect.arrayContaining([...ofTheAccount, ...ofCalls]))
+  }
 })
 
 test('every field is chosen by its path', () => {

@@ -1,5 +1,6 @@
 /** The settings of a webhook's request by the API: what is taken, what is refused and why, what is never shown. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startReceiver } from '#test/support/receiver.ts'
 import { type Api, startApi } from './start-api.ts'
 
 let server: Api
@@ -48,6 +49,30 @@ test('GET without a format is a query; names of fields are answered as paths', a
     path_arguments: ['x-{{ call.uuid }}'],
     payload: { fields: [{ key: 'caller', field: 'call.source.raw', value: null }] },
   })
+})
+
+test('Basic without username or password is what RFC 7617 makes of an empty one; a token must be given', async () => {
+  const sent = async (authentication: object) => {
+    await using receiver = await startReceiver()
+    const created = await create({ url: receiver.url, authentication })
+    expect(created.status).toBe(201)
+    await server.anna.request('POST', `/api/v1/webhooks/${created.body.id}/test`, {
+      body: { trigger: 'call.ended' },
+    })
+    return receiver.requests[0]?.headers.authorization
+  }
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  expect(await sent({ type: 'basic' })).toBe(`Basic ${base64(':')}`)
+  expect(await sent({ type: 'basic', username: 'u' })).toBe(`Basic ${base64('u:')}`)
+  expect(await sent({ type: 'basic', password: 'p' })).toBe(`Basic ${base64(':p')}`)
+  for (const type of ['token', 'pbx_token']) {
+    expect((await create({ authentication: { type } })).body.errors).toMatchObject([
+      { field: 'authentication.token', code: 'required' },
+    ])
+    expect((await create({ authentication: { type, token: '' } })).body.errors).toMatchObject([
+      { field: 'authentication.token' },
+    ])
+  }
 })
 
 describe('secrets', () => {

@@ -106,6 +106,8 @@ function checkRecord(ended: EventOf<'call.ended'>, wanted: ExpectedCall): void {
     merged: wanted.merged ?? 0,
   })
   expectSeconds('duration', record.duration, wanted.duration)
+  const lasted = Date.parse(record.ended_at ?? '') - Date.parse(record.started_at)
+  expectSeconds('from start to end', lasted / 1_000, record.duration)
   expectSeconds('bill', record.bill_duration, wanted.bill)
   if (wanted.ring !== undefined) expectSeconds('ring', record.ring_duration, wanted.ring)
   expectSeconds('wait', record.wait_duration, wanted.wait ?? 0)

@@ -103,6 +103,24 @@ test('a number is known in all its forms, and a component passes on', () => {
   ])
 })
 
+test('a Webhook object is where an IVR option, a time-out of a queue or a ring group leads', () => {
+  const destination = { type: 'component', name: 'vip-caller' } as const
+  const file = fileOf(
+    {
+      ...demo,
+      ivrs: demo.ivrs.map((ivr) => ({ ...ivr, options: { ...ivr.options, 7: destination } })),
+      queues: demo.queues.map((queue) => ({ ...queue, fallback: destination })),
+      ring_groups: demo.ring_groups.map((group) => ({ ...group, fallback: destination })),
+    },
+    'extensions.conf',
+  )
+  const there = ' same => n,Goto(component-vip-caller,s,1)'
+  const lines = part(file, 'ivr-main')
+  expect(lines[lines.indexOf('exten => 7,1,Gosub(opt,s,1(main,7))') + 1]).toBe(there)
+  expect(part(file, 'queue-sales')).toContain(there)
+  expect(part(file, `ringgroup-${demo.ring_groups[0]?.name}`)).toContain(there)
+})
+
 test('a forward leads out, or to an object of the PBX', () => {
   const forwardedTo = (forward_to: string) =>
     part(
