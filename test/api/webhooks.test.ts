@@ -24,6 +24,7 @@ test('the creation shows the secret, once, and the defaults', async () => {
   expect(CreatedWebhook.parse(created.body)).toEqual(created.body)
   const { secret, ...webhook } = created.body
   expect(webhook).toMatchObject({
+    ...draft,
     enabled: true,
     retries: 3,
     delay_seconds: 0,

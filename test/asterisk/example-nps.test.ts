@@ -98,6 +98,7 @@ test('a caller who was transferred leaves a score, which is kept with the record
       ivr: 'nps',
       source: source.number ?? source.raw,
       destination: destination.number ?? destination.raw,
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       recording: join(folder.path, `${uuid}.wav`),
     },
   ])
