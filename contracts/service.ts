@@ -78,9 +78,10 @@ const settings = {
     .regex(/^[A-Z]{2}$/, 'must be an ISO 3166 code of two capitals')
     .nullable()
     .meta({ description: 'Where the PBX stands; national numbers become E.164 by it.' }),
-  applications_enabled: z
-    .boolean()
-    .meta({ description: 'The Applications switch: off, no webhook fires for this service.' }),
+  applications_enabled: z.boolean().meta({
+    description:
+      'The Applications switch: off, no webhook of this service fires; those of the account are told of its users only.',
+  }),
   connection: PbxConnection,
 }
 

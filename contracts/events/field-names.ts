@@ -20,10 +20,7 @@ export const eventFields: ReadonlyMap<string, EventField> = new Map(
 /** Beside those: any value that a Webhook object of the call flow passes on. */
 const componentParameter = /^component\.parameters\.[a-z][a-z0-9_]{0,39}$/
 
-/**
- * Path by every name. Where several fields share a label ("Name" of a user), the one that comes first in the catalogue
- * has it; the others are told by their paths.
- */
+/** Path by every name; labels go before the names of documents. */
 const pathsByName: ReadonlyMap<string, string> = (() => {
   const paths = new Map<string, string>()
   const add = (name: string, path: string) => {

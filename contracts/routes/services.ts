@@ -88,7 +88,7 @@ export const servicesRoutes = {
     path: '/api/v1/services/:uuid/pbx',
     tag: 'Services',
     summary:
-      'Replace the PBX document of a managed PBX. Users that differ are told as user.created, user.modified and user.deleted, whatever the Applications switch says. The status of the service tells when it is applied, or why not.',
+      'Replace the PBX document of a managed PBX. Users that differ are told as user.created, user.modified and user.deleted: to webhooks of the account whatever the Applications switch says, to those of the service while it is on. The status of the service tells when it is applied, or why not.',
     params: serviceParams,
     body: PbxDocument,
     // Five thousand users with all that they can have.
