@@ -28,7 +28,7 @@ export const verdicts = {
   other_service: 'The webhook is for another service.',
   other_component: 'The webhook is of another Webhook object of the call flow.',
   service_gone: 'The service of the event was deleted.',
-  applications_off: 'The Applications switch of the service is off.',
+  applications_off: 'The Applications switch of the service was off.',
   disabled_by_user: 'The webhook was disabled by a user.',
   about_itself: 'The event tells that this very webhook was disabled.',
   picked_up:

@@ -25,6 +25,8 @@ export function nearestName(wrong: string, names: readonly string[]): string | n
   let best: string | null = null
   let least = Math.floor(Math.max(wrong.length, 3) / 3) + 1
   for (const name of names) {
+    // So many steps it takes at least; most names are left out by that.
+    if (Math.abs(name.length - wrong.length) >= least) continue
     const steps = distance(wrong.toLowerCase(), name.toLowerCase())
     if (steps < least) {
       best = name

@@ -26,6 +26,7 @@ const reservedPrefixes: readonly (readonly [string, string])[] = [
 
 function whyReserved(name: string): string | null {
   const lower = name.toLowerCase()
+  if (lower === '__proto__') return 'no program could read it'
   const own = reserved.get(lower)
   if (own !== undefined) return own
   return reservedPrefixes.find(([prefix]) => lower.startsWith(prefix))?.[1] ?? null

@@ -27,6 +27,11 @@ export const CustomHeader = z
     secret: secret ?? isSecretName(header.name),
   }))
   .pipe(z.object({ name: z.string(), value: z.string(), secret: z.boolean() }))
+  .superRefine(({ value, secret }, context) => {
+    if (secret || value !== hiddenSecret) return
+    const message = `${hiddenSecret} stands for a secret: send the value itself, or leave it secret`
+    context.addIssue({ code: 'custom', path: ['value'], message })
+  })
   .meta({ id: 'CustomHeader' })
 export type CustomHeader = z.infer<typeof CustomHeader>
 

@@ -15,6 +15,7 @@ const webhook: ExplainInput['webhook'] = {
   disabledReason: null,
   createdAt: 1_000,
   updatedAt: 1_000,
+  off: null,
   breakerUntil: null,
   breakerReason: null,
 }
@@ -22,7 +23,7 @@ const none: ExplainInput = {
   event,
   acceptedAt: 5_000,
   webhook,
-  service: { applicationsEnabled: true, country: null, updatedAt: 1_000 },
+  service: { applicationsEnabled: true, country: null, updatedAt: 1_000, off: null },
   delivery: null,
   now: 60_000,
 }
@@ -125,7 +126,13 @@ describe('without a delivery', () => {
     explain({
       ...none,
       webhook: { ...webhook, ...settings },
-      service: { applicationsEnabled: true, country: null, updatedAt: 1_000, ...service },
+      service: {
+        applicationsEnabled: true,
+        country: null,
+        updatedAt: 1_000,
+        off: null,
+        ...service,
+      },
     })
 
   test('the switch or filter that stopped it is named, for certain while nothing has changed', () => {
@@ -156,6 +163,35 @@ describe('without a delivery', () => {
       code: 'settings_changed',
       byPresentSettings: true,
     })
+  })
+
+  test('what was off then and is on again is named, with since when, whatever was changed meanwhile', () => {
+    const off = { since: 4_000, until: 7_000 }
+    const changed = { updatedAt: 9_000 }
+    expect(given(changed, { off, updatedAt: 7_000 })).toEqual({
+      code: 'applications_off',
+      says: 'The Applications switch of the service was off. It is on again since 1970-01-01T00:00:07.000Z; replay-missing sends what was missed.',
+      byPresentSettings: false,
+    })
+    expect(given({ off, ...changed })).toMatchObject({
+      code: 'disabled_by_user',
+      says: expect.stringContaining('on again since 1970-01-01T00:00:07.000Z'),
+      byPresentSettings: false,
+    })
+    const accountOnly = { ...none, event: eventSamples['user.created'] }
+    const triggers = new Set<EventType>(['user.created'])
+    const service = { applicationsEnabled: true, country: null, updatedAt: 1_000, off }
+    // Of the account: no switch of a PBX stopped it.
+    expect(explain({ ...accountOnly, service, webhook: { ...webhook, triggers } }).code).toBe(
+      'removed',
+    )
+  })
+
+  test.each([
+    ['before', { since: 1_000, until: 5_000 }],
+    ['after', { since: 5_001, until: 7_000 }],
+  ])('what was off %s the event is not blamed', (_, off) => {
+    expect(given({ off }, { off }).code).toBe('removed')
   })
 
   test('a change of the service says nothing about a trigger that the webhook does not have', () => {

@@ -26,6 +26,13 @@ export interface ExplainedDelivery {
   } | null
 }
 
+/** The last time for which somebody had switched something off; times in epoch milliseconds. */
+export interface Off {
+  readonly since: number
+  /** Null: it still is. */
+  readonly until: number | null
+}
+
 /** All that is known of one event and one webhook of its account; times in epoch milliseconds. */
 export interface ExplainInput {
   readonly event: Event
@@ -34,12 +41,20 @@ export interface ExplainInput {
   readonly webhook: MatchingWebhook & {
     readonly createdAt: number
     readonly updatedAt: number
+    /** By a user; null: never. */
+    readonly off: Off | null
     /** When the circuit breaker lets the next try through; null: it is closed. */
     readonly breakerUntil: number | null
     readonly breakerReason: string | null
   }
   /** Null: an event of the account, or of a service that is gone. */
-  readonly service: (MatchedService & { readonly updatedAt: number }) | null
+  readonly service:
+    | (MatchedService & {
+        readonly updatedAt: number
+        /** Its Applications switch; null: never. */
+        readonly off: Off | null
+      })
+    | null
   readonly delivery: ExplainedDelivery | null
   readonly now: number
 }
@@ -143,6 +158,8 @@ function explainNone({ event, acceptedAt, webhook, service }: ExplainInput): Exp
     const says = because('webhook_newer', `It was created at ${iso(webhook.createdAt)}.`)
     return { ...says, byPresentSettings: false }
   }
+  const wasOff = switchedOffThen({ event, acceptedAt, webhook, service })
+  if (wasOff !== null) return { ...wasOff, byPresentSettings: false }
   const verdict = match(matchedEvent(event), webhook, service)
   // Of the service its Applications switch decides, and its country for filters, where it came to that.
   const byService =
@@ -160,4 +177,31 @@ function explainNone({ event, acceptedAt, webhook, service }: ExplainInput): Exp
     : ''
   const more = verdict.because === 'filtered' ? `${verdict.says} ${hint}`.trim() : hint
   return { ...because(verdict.because, more), byPresentSettings: changed }
+}
+
+/** It is on again, and was off when the event happened: whatever else has changed since, that stopped it. */
+function switchedOffThen({
+  event,
+  acceptedAt,
+  webhook,
+  service,
+}: Pick<ExplainInput, 'event' | 'acceptedAt' | 'webhook' | 'service'>): Reason | null {
+  const serviceOn = onAgain(service?.off ?? null, acceptedAt)
+  const webhookOn = onAgain(webhook.off, acceptedAt)
+  const then = match(
+    matchedEvent(event),
+    webhookOn === null ? webhook : { ...webhook, enabled: false, disabledReason: 'by_user' },
+    service !== null && serviceOn !== null ? { ...service, applicationsEnabled: false } : service,
+  )
+  if (then.deliver) return null
+  const { because: why } = then
+  const until = why === 'applications_off' ? serviceOn : webhookOn
+  if (until === null || (why !== 'applications_off' && why !== 'disabled_by_user')) return null
+  return because(why, `It is on again since ${iso(until)}; replay-missing sends what was missed.`)
+}
+
+/** When it was switched on after that moment; null: it was not off then, or still is. */
+function onAgain(off: Off | null, at: number): number | null {
+  if (off === null || off.until === null) return null
+  return off.since <= at && at < off.until ? off.until : null
 }

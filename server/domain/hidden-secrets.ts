@@ -7,16 +7,19 @@ import type { RequestSettings } from '#contracts/webhook/request.ts'
 
 type Path = readonly (string | number)[]
 
-/** A mask came back where no secret is stored, or one that goes to another address. */
+/** A secret was not given where none is stored, or one that goes to another address. */
 export class HiddenSecretError extends Error {
   readonly paths: readonly Path[]
 
-  constructor(paths: readonly Path[]) {
+  /** `elsewhere`: all of them are stored, for other addresses. */
+  constructor(paths: readonly Path[], elsewhere: boolean) {
     super(
-      `${hiddenSecret} stands for a stored secret, and there is none for this address: send the secret itself`,
+      elsewhere
+        ? 'the stored secret was given for another address: send it again'
+        : `${hiddenSecret} stands for a stored secret, and there is none: send the secret itself`,
     )
-    this.name = 'HiddenSecretError'
     this.paths = paths
+    this.name = 'HiddenSecretError'
   }
 }
 
@@ -163,22 +166,28 @@ export const hideConnectionSecret = (connection: PbxConnection) =>
 /** `change` of `T`, with the secrets of `stored` where it has masks. Throws HiddenSecretError. */
 function restore<T>(apply: (object: T, change: Change) => T, given: T, stored: T | null): T {
   const known = new Map<string, string>()
+  const owners = new Set<string>()
   // Whoever may change a webhook may not read its secrets: sent elsewhere, they would be read there.
   const key = (owner: string, to: string | null) => `${owner} ${to}`
   if (stored !== null) {
     apply(stored, (secret, _path, owner, to) => {
       known.set(key(owner, to), secret)
+      owners.add(owner)
       return secret
     })
   }
   const unknown: Path[] = []
+  let elsewhere = true
   const restored = apply(given, (secret, path, owner, to) => {
     if (secret !== hiddenSecret) return secret
     const before = known.get(key(owner, to))
-    if (before === undefined) unknown.push(path)
+    if (before === undefined) {
+      unknown.push(path)
+      elsewhere &&= owners.has(owner)
+    }
     return before ?? secret
   })
-  if (unknown.length > 0) throw new HiddenSecretError(unknown)
+  if (unknown.length > 0) throw new HiddenSecretError(unknown, elsewhere)
   return restored
 }
 

@@ -44,7 +44,7 @@ export interface ReadToken {
 }
 
 /** What becomes a header must be fit for one; 16 KiB is what common servers take of all headers together. */
-const AccessToken = z.string().regex(/^[\x21-\x7e]{1,12288}$/)
+export const HeaderToken = z.string().regex(/^[\x21-\x7e]{1,12288}$/)
 /** RFC 6749 5.1 wants a number; some servers send it as text. */
 const ExpiresIn = z.union([z.number(), z.string().regex(/^\d{1,12}$/)]).transform(Number)
 
@@ -69,7 +69,7 @@ export function readToken(
   if (!answer.success) return notRead('The answer is no JSON object.')
   const { access_token, token_type, expires_in } = answer.data
   if (access_token === undefined) return saying('The answer has no access_token.')
-  const token = AccessToken.safeParse(access_token)
+  const token = HeaderToken.safeParse(access_token)
   if (!token.success) return notRead('The access_token is none that a header can carry.')
   // It is required, but what has none can only be a Bearer token.
   if (token_type !== undefined && !/^bearer$/i.test(String(token_type))) {

@@ -2,15 +2,15 @@
  * Runs templates beside the event loop. A template is a program of whoever made the webhook, and may take all the time
  * that it is given, each time. So:
  *
- * - there are two processes: one for templates that were quick the last time, one for those that were not. Whose own is
- *   quick waits for another's slow one once and never again;
+ * - there are two processes: one for templates that were quick, one for those that were not, for minutes after: by their text, by
+ *   the webhook, and by the account that previews them. Whose own is quick waits for another's slow one once in that time;
  * - of one webhook (and of one account that saves or previews) one job is under way at a time, however many are wanted.
  *
  * They start when they are needed and end when they are not.
  */
 import { LRUCache } from 'lru-cache'
 import type { EventType } from '#contracts/events/catalogue.ts'
-import type { TemplatePayload } from '#contracts/webhook/payload.ts'
+import type { Payload, TemplatePayload } from '#contracts/webhook/payload.ts'
 import type { RequestSettings } from '#contracts/webhook/request.ts'
 import type { Previewed, PreviewedRequest } from '#server/domain/preview.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
@@ -42,39 +42,34 @@ export interface Templates {
   readonly close: () => Promise<void>
 }
 
-/** The jobs of one webhook or account. */
-interface Line {
-  /** Resolves, whatever came of it, when the last job is over. */
-  last: Promise<unknown>
-  slow: boolean
-}
-
-/** Of the processor. Most templates take less than one. */
-const slowMs = 20
+/** Of the processor. Most templates take less than one, and ten or twenty the first time. */
+const slowMs = 40
+const slowForMs = 600_000
 const linesKept = 10_000
+/** Some are as long as a template may be. */
+const slowKept = 1_000
 
 export function createTemplates(): Templates {
   const processes = { quick: createTemplateProcess(), slow: createTemplateProcess() }
-  const lines = new LRUCache<string, Line>({ max: linesKept })
+  /** Of a webhook or an account: resolves, whatever came of it, when its last job is over. */
+  const lines = new LRUCache<string, Promise<unknown>>({ max: linesKept })
+  const slow = new LRUCache<string, true>({ max: slowKept, ttl: slowForMs })
   let keys = 0
 
-  function lineOf(who: string): Line {
-    const known = lines.get(who)
-    if (known !== undefined) return known
-    const line = { last: Promise.resolve(), slow: false }
-    lines.set(who, line)
-    return line
-  }
-
-  async function run<N extends JobName>(who: string, job: Job<N>): Promise<ReturnType<Jobs[N]>> {
-    const line = lineOf(who)
-    const before = line.last
+  /** `text`: the template, as far as it may be known from elsewhere. */
+  async function run<N extends JobName>(
+    who: string,
+    text: string,
+    job: Job<N>,
+  ): Promise<ReturnType<Jobs[N]>> {
+    const before = lines.get(who)
     const { promise, resolve } = Promise.withResolvers<void>()
-    line.last = promise
+    lines.set(who, promise)
     await before
     try {
-      const done = await (line.slow ? processes.slow : processes.quick).run(job)
-      line.slow = done.processorMs >= slowMs
+      const wasSlow = slow.has(who) || slow.has(text)
+      const done = await (wasSlow ? processes.slow : processes.quick).run(job)
+      if (done.processorMs >= slowMs) for (const key of [who, text]) slow.set(key, true)
       if ('notRendered' in done.result) throw new NotRenderedError(done.result.notRendered)
       return done.result.made
     } finally {
@@ -84,18 +79,29 @@ export function createTemplates(): Templates {
 
   return {
     problems: async (accountId, payload) =>
-      await run(accountId, { name: 'problems', input: payload }),
+      await run(accountId, textOf(payload), { name: 'problems', input: payload }),
     preview: async (accountId, previewed) =>
-      await run(accountId, { name: 'preview', input: previewed }),
+      await run(accountId, textOf(previewed.request.payload), {
+        name: 'preview',
+        input: previewed,
+      }),
     hints: async (accountId, payload, type) =>
-      await run(accountId, { name: 'hints', input: { payload, type } }),
+      await run(accountId, textOf(payload), { name: 'hints', input: { payload, type } }),
     requests(url, settings, version) {
       keys += 1
       const webhook = { url, key: String(keys), settings: JSON.stringify(settings), version }
-      return async (body) => await run(webhook.key, { name: 'render', input: { webhook, body } })
+      const text = textOf(settings.payload)
+      return async (body) =>
+        await run(webhook.key, text, { name: 'render', input: { webhook, body } })
     },
     async close() {
       await Promise.all([processes.quick.close(), processes.slow.close()])
     },
   }
 }
+
+/** What two webhooks with the same template have in common. */
+const textOf = (payload: Payload): string =>
+  payload.style === 'template'
+    ? JSON.stringify([payload.template, payload.partials])
+    : JSON.stringify(payload)

@@ -2,7 +2,12 @@ import { type Selectable, sql } from 'kysely'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
 import type { ExplainedEvent, Verdict } from '#contracts/explain.ts'
 import type { Page, PageRequest } from '#contracts/page.ts'
-import { type ExplainedDelivery, type ExplainInput, explain } from '#server/domain/explain.ts'
+import {
+  type ExplainedDelivery,
+  type ExplainInput,
+  explain,
+  type Off,
+} from '#server/domain/explain.ts'
 import { prepareFilters } from '#server/domain/filter.ts'
 import { isoOf } from '#server/domain/times.ts'
 import { attemptKey } from '#server/store/attempt-key.ts'
@@ -12,6 +17,7 @@ import {
   deliveryJoins,
   deliveryOf,
 } from '#server/store/deliveries.ts'
+import type { OffPeriod } from '#server/store/off-period.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import { bodyIn, dayOf, partition, readBodies } from '#server/store/partitions.ts'
 import type { Tables } from '#server/store/schema.ts'
@@ -96,16 +102,20 @@ async function readService(db: Db, uuid: string | null): Promise<ExplainInput['s
   if (uuid === null) return null
   const row = await db
     .selectFrom('service')
-    .select(['applications_enabled', 'country', 'updated_at'])
+    .select(['applications_enabled', 'country', 'off_since', 'off_until', 'updated_at'])
     .where('uuid', '=', uuid)
     .executeTakeFirst()
   if (row === undefined) return null
   return {
     applicationsEnabled: row.applications_enabled === 1,
     country: row.country,
+    off: offOf(row),
     updatedAt: row.updated_at,
   }
 }
+
+const offOf = ({ off_since: since, off_until: until }: OffPeriod): Off | null =>
+  since === null ? null : { since, until }
 
 async function readWebhooks(db: Db, accountId: string, page: PageRequest) {
   return await db
@@ -122,6 +132,8 @@ async function readWebhooks(db: Db, accountId: string, page: PageRequest) {
       'webhook.count_pickups',
       'webhook.enabled',
       'webhook.disabled_reason',
+      'webhook.off_since',
+      'webhook.off_until',
       'webhook.created_at',
       'webhook.updated_at',
       'lane.breaker_until',
@@ -147,6 +159,7 @@ function settingsOf(
     countPickups: row.count_pickups === 1,
     enabled: row.enabled === 1,
     disabledReason: row.disabled_reason,
+    off: offOf(row),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     breakerUntil: row.breaker_until,

@@ -52,6 +52,9 @@ interface ServiceTable {
   friendly_name: string
   country: string | null
   applications_enabled: Switch
+  /** When the switch was last off, epoch ms; `off_until` null: it still is, or never was. */
+  off_since: number | null
+  off_until: number | null
   /** JSON of PbxConnection; the AMI secret in it is sealed. */
   connection: string
   /** Sealed JSON: it holds the passwords of phones and mailboxes. */
@@ -86,6 +89,9 @@ interface WebhookTable {
   count_pickups: Switch
   enabled: Switch
   disabled_reason: Webhook['disabled_reason']
+  /** When a user last had it disabled, epoch ms; `off_until` null: that lasts, or never was. */
+  off_since: number | null
+  off_until: number | null
   retries: number
   delay_seconds: number
   timeout_seconds: number

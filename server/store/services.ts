@@ -15,6 +15,7 @@ import { type NewAcceptance, type NewEvent, newEvent } from '#server/store/accep
 import { type Account, touchMatching } from '#server/store/accounts.ts'
 import { idsOf, planObjects } from '#server/store/call-flow-webhooks.ts'
 import { whileAllSetAside } from '#server/store/courier.ts'
+import { firstPeriod, periodAfter } from '#server/store/off-period.ts'
 import { belowOf, pageOfRows } from '#server/store/page.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
@@ -92,6 +93,7 @@ export async function createService(
         friendly_name: draft.friendly_name,
         country: draft.country,
         applications_enabled: draft.applications_enabled ? 1 : 0,
+        ...firstPeriod(draft.applications_enabled, now),
         connection: sealed(store.secrets, uuid, restoreConnectionSecret(draft.connection, null)),
         pbx_document: null,
         agent_token_hash: null,
@@ -183,18 +185,16 @@ export async function changeService(
     check(serviceOf(row))
     const name = change.name ?? row.name
     await refuseTakenName(trx, accountId, name, uuid)
+    const was = row.applications_enabled === 1
+    const applications = change.applications_enabled ?? was
     const changed = await trx
       .updateTable('service')
       .set({
         name,
         friendly_name: change.friendly_name ?? row.friendly_name,
         country: change.country === undefined ? row.country : change.country,
-        applications_enabled:
-          change.applications_enabled === undefined
-            ? row.applications_enabled
-            : change.applications_enabled
-              ? 1
-              : 0,
+        applications_enabled: applications ? 1 : 0,
+        ...periodAfter(row, [was, applications], now),
         connection: connectionAfter(store.secrets, row, change.connection),
         agent_token_hash: agentTokenAfter(row, change.connection),
         version: row.version + 1,

@@ -12,6 +12,7 @@ import {
   settingsAfter,
 } from '#server/domain/webhook-settings.ts'
 import { type BreakerColumns, breakerOf } from '#server/store/breaker-columns.ts'
+import { periodAfter } from '#server/store/off-period.ts'
 import type { Tables } from '#server/store/schema.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import { sealedSecrets } from '#server/store/signing-secrets.ts'
@@ -83,7 +84,7 @@ function shownBreaker(breaker: Breaker): WebhookBreaker {
  * The columns of the webhook after a change; those of its lane are not among them. Throws InconsistentSettingsError,
  * HiddenSecretError.
  */
-export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookChange) {
+export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookChange, now: number) {
   checkObjectChange(row.scope, change)
   const stored = requestOf(box, row)
   const { url } = row
@@ -97,6 +98,8 @@ export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookCha
   // Disabling what is disabled already keeps the reason: held deliveries stay those of a failing webhook.
   const reason = row.enabled === 1 ? ('by_user' as const) : row.disabled_reason
   const { triggers, enabled, order } = after
+  const byUser = row.enabled === 0 && row.disabled_reason === 'by_user'
+  const stillByUser = !enabled && reason === 'by_user'
   return {
     scope: after.scope,
     name: after.name,
@@ -108,6 +111,7 @@ export function columnsAfter(box: SecretBox, row: WebhookRow, change: WebhookCha
     count_pickups: after.count_pickups ? (1 as const) : (0 as const),
     enabled: enabled ? (1 as const) : (0 as const),
     disabled_reason: enabled ? null : reason,
+    ...periodAfter(row, [!byUser, !stillByUser], now),
     retries: after.retries,
     delay_seconds: after.delay_seconds,
     timeout_seconds: after.timeout_seconds,

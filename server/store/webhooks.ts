@@ -17,6 +17,7 @@ import type { DialectFacts } from '#server/store/dialect.ts'
 import { holdLane } from '#server/store/hold.ts'
 import { dueAgain, lockLane, lockLanes } from '#server/store/lanes.ts'
 import { newId } from '#server/store/new-id.ts'
+import { firstPeriod } from '#server/store/off-period.ts'
 import { releaseLane } from '#server/store/release.ts'
 import type { SecretBox } from '#server/store/secrets.ts'
 import { sealedSecrets } from '#server/store/signing-secrets.ts'
@@ -117,6 +118,7 @@ export function newWebhookRows(box: SecretBox, accountId: string, draft: NewWebh
     count_pickups: draft.count_pickups ? (1 as const) : (0 as const),
     enabled: draft.enabled ? (1 as const) : (0 as const),
     disabled_reason: draft.enabled ? null : ('by_user' as const),
+    ...firstPeriod(draft.enabled, now),
     retries: draft.retries,
     delay_seconds: draft.delay_seconds,
     timeout_seconds: draft.timeout_seconds,
@@ -202,7 +204,7 @@ export async function changeWebhook(
       const row = await lockRow(trx, accountId, id)
       if (row === null) return null
       check(webhookOf(store.secrets, row))
-      const columns = columnsAfter(store.secrets, row, change)
+      const columns = columnsAfter(store.secrets, row, change, now)
       await trx
         .updateTable('webhook')
         .set({ ...columns, updated_at: now })

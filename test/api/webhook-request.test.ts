@@ -125,7 +125,7 @@ describe('secrets', () => {
 })
 
 describe('a secret goes to no other address than it was given for', () => {
-  const message = expect.stringMatching(/send the secret itself/)
+  const message = expect.stringMatching(/given for another address: send it again/)
   const elsewhere = 'https://other.example/hook'
   const change = async (id: string, body: object) =>
     await server.anna.request('PATCH', `/api/v1/webhooks/${id}`, { body })
@@ -206,6 +206,7 @@ test.each([
   ['headers[0].name', header('Content-Length'), /length of the body/],
   ['headers[0].name', header('webhook-id'), /signature/],
   ['headers[0].name', header('X Bad'), /header name/],
+  ['headers[0].name', header('__proto__'), /no program could read/],
   ['headers[0].value', header('X-A', 'a\r\nX-B: 1'), /printable ASCII/],
   ['headers[1].name', { headers: [...header('X-A').headers, ...header('x-a').headers] }, /twice/],
   [
@@ -374,6 +375,16 @@ test('a header whose name tells of a secret is one, unless it is said not to be'
     { name: 'X-Token-Kind', value: 'plain', secret: false },
     { name: 'X-Other', value: '1', secret: false },
   ])
+})
+
+test('a mask is no value: a header that is to be secret no more needs its own', async () => {
+  const { id } = (await create({ headers: [{ name: 'X-Api-Key', value: 'k3y-value' }] })).body
+  const headers = (value: string) => ({ headers: [{ name: 'X-Api-Key', value, secret: false }] })
+  const address = `/api/v1/webhooks/${id}`
+  const masked = await server.anna.request('PATCH', address, { body: headers('********') })
+  expect(masked.body.errors).toMatchObject([{ field: 'headers[0].value' }])
+  const told = await server.anna.request('PATCH', address, { body: headers('told') })
+  expect(told.body.headers).toEqual(headers('told').headers)
 })
 
 test('own names for hangup causes: of the account and of a webhook', async () => {

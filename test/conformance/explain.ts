@@ -105,9 +105,26 @@ export function runExplainConformance(open: OpenTestStore): void {
         by_present_settings: false,
       })
       await changeService(store, account.id, serviceUuid, { applications_enabled: true }, 1_500)
+      await changeService(store, account.id, serviceUuid, { friendly_name: 'Other' }, 1_600)
       expect((await verdictsOf(event.id)).get(id)).toMatchObject({
-        code: 'settings_changed',
-        by_present_settings: true,
+        code: 'applications_off',
+        says: expect.stringContaining('It is on again since 1970-01-01T00:00:01.500Z'),
+        by_present_settings: false,
+      })
+    })
+
+    test('so is that a user had the webhook disabled, and no longer has', async () => {
+      const { account } = tenant
+      const { id } = await makeWebhook(store, tenant)
+      const event = callEvent(tenant, 'a')
+      await setWebhookEnabled(store, account.id, id, false, 500)
+      await accept(store, tenant, [event], 1_000)
+      await setWebhookEnabled(store, account.id, id, true, 1_500)
+      await changeWebhook(store, account.id, id, { name: 'Other' }, 1_600)
+      expect((await verdictsOf(event.id)).get(id)).toMatchObject({
+        code: 'disabled_by_user',
+        says: expect.stringContaining('It is on again since 1970-01-01T00:00:01.500Z'),
+        by_present_settings: false,
       })
     })
 

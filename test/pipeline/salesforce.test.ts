@@ -212,6 +212,17 @@ describe('what goes wrong', () => {
     expect(JSON.stringify(attempt)).not.toContain(salesforceApp.client_secret)
   })
 
+  test('a token that no header can carry is no token, and is not kept', async () => {
+    const token = { access_token: 'a\r\nX-Evil: 1', instance_url: salesforce.url }
+    salesforce.tokenRefusal = { status: 200, body: JSON.stringify(token) }
+    await using one = await connected()
+    expect(await one.deliver(ended)).toMatchObject({
+      ok: false,
+      error: 'token',
+      error_detail: expect.stringContaining('The answer holds no access token'),
+    })
+  })
+
   test('410 of the token endpoint does not disable the webhook', async () => {
     salesforce.tokenRefusal = { status: 410, body: '' }
     await using one = await connected()

@@ -257,3 +257,32 @@ describe('cannot, however it is written,', () => {
     expect(made('{{ call.uuid }}', { content_type: 'text/plain' }).body).toBe(sample.call.uuid)
   })
 })
+
+describe('is watched, away from the event loop,', () => {
+  const isWatched = (template: string) => {
+    const payload = Payload.parse({ style: 'template', template, content_type: 'text/plain' })
+    return prepareRequests('https://crm.example/', { ...plainRequest, payload }, '1').watched
+  }
+
+  test.each([
+    ['a loop', '{% for leg in legs %}{{ leg.name }}{% endfor %}'],
+    ['JSON of JSON, which doubles its backslashes', `{{ call ${'| json '.repeat(20)}}}`],
+    ['a filter behind JSON', '{{ call | json | upcase }}'],
+    ['a date in a zone', '{{ occurred_at | date: "%c", "Asia/Tokyo" }}'],
+    ['more than a hundred outputs', '{{ id }}'.repeat(101)],
+    ['more than 8 KiB', `{{ id }}${'x'.repeat(8_192)}`],
+  ])('%s', (_, template) => expect(isWatched(template)).toBe(true))
+
+  test.each([
+    ['outputs and choices', '{% if user %}{{ user.name | upcase }}{% else %}-{% endif %}'],
+    ['JSON of a value, whole or changed', '{{ call.uuid | json }}{{ user.name | upcase | json }}'],
+    ['a hundred outputs', '{{ id }}'.repeat(100)],
+  ])('but not %s', (_, template) => expect(isWatched(template)).toBe(false))
+})
+
+test('JSON of JSON is counted as it grows, not when it is put out', () => {
+  const template = `{{ call ${'| json '.repeat(30)}| size }}`
+  const payload = Payload.parse({ style: 'template', template, content_type: 'text/plain' })
+  const { render } = prepareRequests('https://crm.example/', { ...plainRequest, payload }, '1')
+  expect(() => render(nativeBody(eventSamples['call.ended']))).toThrow(/too much memory/)
+})

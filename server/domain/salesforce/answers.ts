@@ -1,10 +1,14 @@
 /** What Salesforce answers, parsed once. */
 import { z } from 'zod'
+import { HeaderToken } from '#server/domain/oauth2.ts'
 import type { Person } from '#server/domain/salesforce/people.ts'
 import type { PersonKind } from '#server/domain/salesforce/phone-search.ts'
 
+/** Others have filled a field of Salesforce. */
+const longestPhone = 255
+
 export const TokenAnswer = z.object({
-  access_token: z.string().min(1).max(16_384),
+  access_token: HeaderToken,
   instance_url: z.url({ protocol: /^https?$/ }),
 })
 export type TokenAnswer = z.infer<typeof TokenAnswer>
@@ -46,7 +50,7 @@ function peopleOf(rows: readonly z.infer<typeof Row>[]): readonly Person[] {
     const kind = row.attributes.type
     if (kind !== 'Contact' && kind !== 'Lead') return []
     const phones = Object.entries(row).flatMap(([name, value]) =>
-      /Phone$/.test(name) && typeof value === 'string' ? [value] : [],
+      /Phone$/.test(name) && typeof value === 'string' ? [value.slice(0, longestPhone)] : [],
     )
     const changedAt = Date.parse(row.LastModifiedDate ?? '')
     return [
