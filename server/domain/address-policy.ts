@@ -109,7 +109,7 @@ export function whyForbidden(address: string, policy: AddressPolicy): string | n
   const what = specialName(parsed)
   return what === null
     ? null
-    : `is ${what}; the administrator can allow it: OFFHOOK_ALLOW_ADDRESSES`
+    : `is ${what}; the administrator can allow it: OFFHOOK_ALLOW_ADDRESSES=${address}`
 }
 
 function whyCarriedForbidden(carried: string, policy: AddressPolicy): string | null {

@@ -127,8 +127,21 @@ function acceptJsonOnly(app: FastifyInstance): void {
     } catch {
       return done(new ProblemError('invalid_json', 'The body is not UTF-8.'))
     }
-    return parse(request, text, done)
+    return parse(request, text, (error, value) =>
+      error === null ? done(null, value) : done(whyNoJson(text) ?? error),
+    )
   })
+}
+
+/** With the place, which Fastify does not tell. Null: it is JSON, and refused for another reason. */
+function whyNoJson(text: string): ProblemError | null {
+  try {
+    JSON.parse(text)
+    return null
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    return new ProblemError('invalid_json', `The body is not JSON: ${said}.`)
+  }
 }
 
 /**

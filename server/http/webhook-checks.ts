@@ -52,7 +52,7 @@ async function serviceProblems(
 ): Promise<FieldError[]> {
   if (uuid === null || uuid === undefined) return []
   if ((await getService(store, accountId, uuid)) !== null) return []
-  const message = 'there is no such service in your account'
+  const message = 'there is no such service in your account; GET /api/v1/services lists them'
   return [{ field: 'service_uuid', code: 'invalid', message }]
 }
 

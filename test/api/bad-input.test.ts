@@ -193,7 +193,7 @@ describe('what is another account’s does not exist', () => {
       {
         field: 'service_uuid',
         code: 'invalid',
-        message: 'there is no such service in your account',
+        message: 'there is no such service in your account; GET /api/v1/services lists them',
       },
     ])
   })

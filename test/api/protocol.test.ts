@@ -102,6 +102,13 @@ describe('what is no request of ours', () => {
     expect(reply).toMatch(/^HTTP\/1\.1 405 .*\r\nallow: POST, GET\r\n.*"method_not_allowed"/s)
   })
 
+  test('a body that is no JSON is told where', async () => {
+    const { body } = await server.anna.request('POST', '/api/v1/webhooks', {
+      body: '{"name": "CRM",}',
+    })
+    expect(body.detail).toMatch(/^The body is not JSON: .*line 1 column 16/)
+  })
+
   test.each([
     ['half a JSON text', '{"name": ', 'invalid_json', 400],
     ['nothing', '', 'invalid_json', 400],

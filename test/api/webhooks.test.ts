@@ -160,7 +160,7 @@ test('a URL that leads inside is refused in a change, too, and says what would a
       field: 'url',
       code: 'address_forbidden',
       message:
-        'db.internal.example leads to 10.0.0.5, which is a private address (10.0.0.0/8); the administrator can allow it: OFFHOOK_ALLOW_ADDRESSES.',
+        'db.internal.example leads to 10.0.0.5, which is a private address (10.0.0.0/8); the administrator can allow it: OFFHOOK_ALLOW_ADDRESSES=10.0.0.5.',
     },
   ])
   expect((await server.anna.request('PATCH', address, { body: { name: 'New' } })).status).toBe(200)

@@ -115,7 +115,7 @@ test('what somebody else changes meanwhile is not lost', async () => {
 
 test('the README’s line shows nothing of the environment where it fails', async () => {
   const page = await readFile(join(projectFolder, 'examples/nps/README.md'), 'utf8')
-  const line = page.split('\n').find((text) => text.includes('node set-up.js')) ?? ''
+  const line = page.split('\n').find((text) => text.includes('npm run -s set-up')) ?? ''
   const { stdout, stderr } = await promisify(execFile)('sh', ['-c', line], {
     cwd: join(projectFolder, 'examples/nps'),
     env: { PATH: process.env.PATH ?? '', PRIVATE: 'of nobody’s concern' },
