@@ -2,9 +2,12 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { hiddenSecret } from '#contracts/hidden-secret.ts'
 import { PbxDocument } from '#contracts/pbx.ts'
+import { PbxConnection } from '#contracts/service.ts'
 import {
   HiddenSecretError,
+  hideConnectionSecret,
   hideDocumentSecrets,
+  restoreConnectionSecret,
   restoreDocumentSecrets,
 } from '#server/domain/hidden-secrets.ts'
 
@@ -106,4 +109,24 @@ test('the secrets of a component go to no other host than they were given for', 
       ],
     }),
   )
+})
+
+test('the password of a trunk goes to no other carrier, and that of AMI to no other host', () => {
+  const masked = hideDocumentSecrets(document)
+  for (const change of [{ host: '10.0.0.10' }, { port: 5061 }]) {
+    const moved = { ...masked, trunks: masked.trunks.map((trunk) => ({ ...trunk, ...change })) }
+    expect(() => restoreDocumentSecrets(moved, document)).toThrow(
+      expect.objectContaining({
+        message: 'the stored secret was given for another address: send it again',
+        paths: [['trunks', 0, 'secret']],
+      }),
+    )
+  }
+  const ami = { host: '10.0.0.1', username: 'offhook', secret: 'ami-secret' }
+  const connection = PbxConnection.parse({ kind: 'asterisk_attached', cel_path: '/cel.csv', ami })
+  const shown = hideConnectionSecret(connection)
+  expect(restoreConnectionSecret(shown, connection)).toEqual(connection)
+  if (shown.kind !== 'asterisk_attached' || shown.ami === null) throw new Error('it has no AMI')
+  const moved = { ...shown, ami: { ...shown.ami, host: '10.0.0.2' } }
+  expect(() => restoreConnectionSecret(moved, connection)).toThrow(HiddenSecretError)
 })

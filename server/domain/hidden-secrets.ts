@@ -24,16 +24,16 @@ export class HiddenSecretError extends Error {
 }
 
 /**
- * `owner` stays the same when the object is moved or renamed within what holds it. `to`: the origins that learn the secret,
- * or get what it opens (a token); null: none does.
+ * `owner` stays the same when the object is moved or renamed within what holds it. `to`: the addresses that learn the secret, get
+ * what it opens (a token), or what it can be guessed from (an MD5 of it); null: none does.
  */
 type Change = (secret: string, path: Path, owner: string, to: string | null) => string
 
 const originOf = (url: string) => new URL(url).origin
 
 function changeDocument(document: PbxDocument, change: Change): PbxDocument {
-  const changed = (secret: string | null, path: Path, owner: string) =>
-    secret === null ? null : change(secret, path, owner, null)
+  const changed = (secret: string | null, path: Path, owner: string, to: string | null = null) =>
+    secret === null ? null : change(secret, path, owner, to)
   return {
     ...document,
     users: document.users.map((user, i) => ({
@@ -64,7 +64,12 @@ function changeDocument(document: PbxDocument, change: Change): PbxDocument {
     }),
     trunks: document.trunks.map((trunk, i) => ({
       ...trunk,
-      secret: changed(trunk.secret, ['trunks', i, 'secret'], `trunk ${trunk.name} secret`),
+      secret: changed(
+        trunk.secret,
+        ['trunks', i, 'secret'],
+        `trunk ${trunk.name} secret`,
+        `${trunk.host}:${trunk.port}`,
+      ),
     })),
   }
 }
@@ -72,7 +77,9 @@ function changeDocument(document: PbxDocument, change: Change): PbxDocument {
 /** Changes the secret of a connection, where it has one. */
 export function changeConnection(connection: PbxConnection, change: Change): PbxConnection {
   if (connection.kind !== 'asterisk_attached' || connection.ami === null) return connection
-  const secret = change(connection.ami.secret, ['connection', 'ami', 'secret'], 'ami', null)
+  const { host, port } = connection.ami
+  const to = `${host}:${port}`
+  const secret = change(connection.ami.secret, ['connection', 'ami', 'secret'], 'ami', to)
   return { ...connection, ami: { ...connection.ami, secret } }
 }
 

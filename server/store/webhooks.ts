@@ -10,6 +10,7 @@ import { closedBreaker } from '#server/domain/breaker.ts'
 import { restoreRequestSecrets } from '#server/domain/hidden-secrets.ts'
 import { newBucket } from '#server/domain/rate-limit.ts'
 import { newSecret } from '#server/domain/sign.ts'
+import { InconsistentSettingsError } from '#server/domain/webhook-settings.ts'
 import { touchMatching } from '#server/store/accounts.ts'
 import { breakerColumns } from '#server/store/breaker-columns.ts'
 import { whileSetAside } from '#server/store/courier.ts'
@@ -78,7 +79,7 @@ export async function lockRow(trx: Trx, accountId: string, id: string): Promise<
 
 /**
  * Keeps the service there until the transaction ends: deleted meanwhile, it would leave a webhook that no event can fire.
- * Before the lanes, as whoever deletes it. Throws StoreError `service_gone`.
+ * Before the lanes, as whoever deletes it. Throws InconsistentSettingsError.
  */
 async function holdService(
   trx: Trx,
@@ -90,7 +91,9 @@ async function holdService(
   const { rows } = await sql`
     select uuid from service
     where account_id = ${accountId} and uuid = ${uuid} ${facts.awaitRows('service')}`.execute(trx)
-  if (rows.length === 0) throw new StoreError('service_gone', `The service ${uuid} was deleted.`)
+  if (rows.length > 0) return
+  const message = 'there is no such service in your account any more'
+  throw new InconsistentSettingsError([{ path: ['service_uuid'], message }])
 }
 
 export interface NewWebhook extends WebhookDraft {

@@ -262,7 +262,7 @@ export function runNounConformance(open: OpenTestStore): void {
       const { account, serviceUuid } = tenant
       const { id } = await makeWebhook(store, tenant)
       await deleteService(store, account.id, serviceUuid, 1)
-      const gone = { code: 'service_gone' }
+      const gone = { name: 'InconsistentSettingsError', found: [{ path: ['service_uuid'] }] }
       const of = { service_uuid: serviceUuid }
       await expect(makeWebhook(store, tenant, of)).rejects.toMatchObject(gone)
       await expect(changeWebhook(store, account.id, id, of, 2)).rejects.toMatchObject(gone)
