@@ -37,6 +37,12 @@ export function tokenRequest(settings: OAuth2, version: string): WebhookRequest 
   }
 }
 
+/** What of a token request nobody who reads the log may see. */
+export const tokenSecrets = (settings: OAuth2): readonly string[] => [
+  settings.client_secret,
+  basicOf(settings),
+]
+
 export interface ReadToken {
   readonly token: string
   /** Null: nothing was said of it. */
@@ -90,9 +96,5 @@ function refusalOf(settings: OAuth2, answer: object): string | null {
   if (!refusal.success) return null
   const { error, error_description } = refusal.data
   const text = error_description === undefined ? error : `${error}: ${error_description}`
-  const { client_secret } = settings
-  return redactText(text, [client_secret, formEncoded(client_secret), basicOf(settings)]).slice(
-    0,
-    300,
-  )
+  return redactText(text, tokenSecrets(settings)).slice(0, 300)
 }

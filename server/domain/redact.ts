@@ -1,5 +1,6 @@
 /** What the log may show of requests and answers. Pure. */
 import { isSecretName } from '#contracts/secret-name.ts'
+import { placesOf, type Wanted, wantedOf } from '#server/domain/secret-search.ts'
 
 /** What stands in the log where a secret was. */
 export const redacted = '***'
@@ -18,32 +19,42 @@ export function redactHeaders(
   )
 }
 
-/** Shorter ones are found in the middle of words, and hide nothing. */
-const shortestFound = 6
-
-/** The text without these secrets, wherever they stand in it. */
-export function redactText(text: string, secrets: readonly string[]): string {
-  return secrets
-    .filter((secret) => secret.length >= shortestFound)
-    .reduce((rest, secret) => rest.replaceAll(secret, redacted), text)
+export interface Redactor {
+  /** The text without the secrets, in whatever form they stand in it. */
+  readonly text: (text: string) => string
+  /** The same for a text that was cut off, perhaps in the middle of a secret. */
+  readonly cutText: (text: string) => string
 }
 
-/** The same for a text that was cut off, perhaps in the middle of a secret. */
-export function redactCutText(text: string, secrets: readonly string[]): string {
-  const whole = redactText(text, secrets)
-  const cut = Math.max(0, ...secrets.map((secret) => lengthOfCut(whole, secret)))
-  return cut === 0 ? whole : `${whole.slice(0, -cut)}${redacted}`
-}
+const showsAll: Redactor = { text: (text) => text, cutText: (text) => text }
 
-/** How much of the beginning of the secret the text ends with; too little to tell counts as none. */
-function lengthOfCut(text: string, secret: string): number {
-  for (let length = secret.length - 1; length >= shortestFound; length -= 1) {
-    if (text.endsWith(secret.slice(0, length))) return length
+export function redactorOf(secrets: readonly string[]): Redactor {
+  const wanted = wantedOf(secrets)
+  if (wanted === null) return showsAll
+  return {
+    text: (text) => withoutPlaces(wanted, text, false),
+    cutText: (text) => withoutPlaces(wanted, text, true),
   }
-  return 0
 }
 
-/** What is secret in these headers: values, what stands behind a word like Bearer, the password of Basic. The longest first. */
+export const redactText = (text: string, secrets: readonly string[]): string =>
+  redactorOf(secrets).text(text)
+
+function withoutPlaces(wanted: Wanted, text: string, cut: boolean): string {
+  const bytes = Buffer.from(text)
+  const places = placesOf(wanted, text, bytes, cut)
+  if (places === null) return redacted
+  if (places.length === 0) return text
+  const parts: string[] = []
+  let shown = 0
+  for (const { from, to } of places) {
+    if (from >= shown) parts.push(bytes.toString('utf8', shown, from), redacted)
+    shown = Math.max(shown, to)
+  }
+  return parts.join('') + bytes.toString('utf8', shown)
+}
+
+/** What is secret in these headers: their values, and what a receiver may take out of them. */
 export function secretsIn(
   headers: Readonly<Record<string, string>>,
   names: ReadonlySet<string>,
@@ -51,14 +62,42 @@ export function secretsIn(
   if (names.size === 0) return []
   const found = [...names].flatMap((name) => {
     const value = headers[name]
-    if (value === undefined) return []
-    const [, scheme, rest] = /^(\S+) (\S+)$/.exec(value) ?? []
-    if (scheme === undefined || rest === undefined) return [value]
-    const password =
-      scheme === 'Basic' ? /:(.+)$/s.exec(Buffer.from(rest, 'base64').toString()) : null
-    return [value, rest, ...(password?.[1] === undefined ? [] : [password[1]])]
+    return value === undefined ? [] : [value, ...behindWords(value), ...namedValues(value)]
   })
-  return found.toSorted((a, b) => b.length - a.length)
+  return [...new Set(found)]
+}
+
+/** The last word is the token in any case; more of them, for a token of several words has less to be told by. */
+const mostWords = 8
+
+/** What stands behind a word like Bearer, or behind several; of Basic what it means. */
+function behindWords(value: string): readonly string[] {
+  const found: string[] = []
+  let from = value.indexOf(' ') + 1
+  if (from === 0) return found
+  for (let words = 1; from > 0 && words <= mostWords; words += 1) {
+    found.push(value.slice(from))
+    from = value.indexOf(' ', from) + 1
+  }
+  found.push(value.slice(value.lastIndexOf(' ') + 1))
+  if (/^basic /i.test(value)) found.push(basicSecret(value.slice('Basic '.length)))
+  return found
+}
+
+/** Without a password it is the name that lets in, as with the keys of many an API. */
+function basicSecret(credentials: string): string {
+  const text = Buffer.from(credentials, 'base64').toString()
+  const colon = text.indexOf(':')
+  return colon < 0 || colon === text.length - 1 ? text.replace(/:$/, '') : text.slice(colon + 1)
+}
+
+/** Of cookies, and of parameters as in `Token token="…"`. A comma may end a parameter, or be part of a cookie. */
+function namedValues(value: string): readonly string[] {
+  if (!value.includes('=')) return []
+  return [...value.split(';'), ...value.split(/[;,]/)].flatMap((part) => {
+    const [, own = ''] = /=([^=].*)$/s.exec(part.trim()) ?? []
+    return own === '' ? [] : [own, own.replace(/^"(.*)"$/s, '$1')]
+  })
 }
 
 /**

@@ -18,15 +18,20 @@ export interface Told {
   readonly secrets: readonly string[]
 }
 
+/** A body that is secret, and so is then what is answered. */
+interface SecretBody {
+  /** What the log has for it. */
+  readonly shown: string
+  /** What in it lets somebody in. */
+  readonly secrets: readonly string[]
+}
+
 export interface Conversation {
-  /**
-   * `shownBody`: what the log has for a body that is secret, and so is then what is answered. Rejects for our own
-   * failures only.
-   */
+  /** Rejects for our own failures only. */
   readonly ask: (
     purpose: string,
     request: WebhookRequest,
-    shownBody?: string,
+    secretBody?: SecretBody,
   ) => Promise<AttemptOutcome>
   /** Whether anything went out yet. */
   readonly begun: () => boolean
@@ -37,7 +42,7 @@ export interface Conversation {
 interface Asked {
   readonly purpose: string
   readonly request: WebhookRequest
-  readonly shownBody: string
+  readonly secretBody: SecretBody | null
   readonly outcome: AttemptOutcome
 }
 
@@ -50,10 +55,10 @@ export function startConversation(
   const startedAt = performance.now()
   const all: Asked[] = []
   return {
-    async ask(purpose, request, shownBody = request.body) {
+    async ask(purpose, request, secretBody) {
       const left = Math.max(1, Math.ceil(timeoutMs - (performance.now() - startedAt)))
       const outcome = await sender.attempt(request, { timeoutMs: left, identity })
-      all.push({ purpose, request, shownBody, outcome })
+      all.push({ purpose, request, secretBody: secretBody ?? null, outcome })
       return outcome
     },
     begun: () => all.length > 0,
@@ -61,24 +66,27 @@ export function startConversation(
       const last = all.at(-1)
       if (last === undefined)
         throw new Error('A conversation that asked nothing has nothing to tell.')
-      const { request, outcome, shownBody, purpose } = last
+      const { request, outcome, secretBody, purpose } = last
       const durationMs = Math.round(performance.now() - startedAt)
       const detail = refused?.detail ?? outcome.errorDetail
       return {
         method: request.method,
         url: request.url,
         requestHeaders: redactHeaders(request.headers),
-        requestBody: shownBody,
+        requestBody: secretBody?.shown ?? request.body,
         outcome: {
           ...outcome,
-          ...(shownBody !== request.body && { responseBody: null, responseTruncated: false }),
+          ...(secretBody !== null && { responseBody: null, responseTruncated: false }),
           durationMs,
           ok: outcome.ok && refused === undefined,
           error: refused?.error ?? outcome.error,
           errorDetail: detail === null ? null : `${purpose}: ${detail}`,
         },
         earlierRequests: all.slice(0, -1).map(earlierOf),
-        secrets: all.flatMap((one) => secretsIn(one.request.headers, lettingIn)),
+        secrets: all.flatMap((one) => [
+          ...secretsIn(one.request.headers, lettingIn),
+          ...(one.secretBody?.secrets ?? []),
+        ]),
       }
     },
   }

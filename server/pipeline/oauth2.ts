@@ -1,5 +1,5 @@
 /** A rendered request that needs an access token of OAuth 2.0 client credentials. */
-import { type OAuth2, readToken, tokenRequest } from '#server/domain/oauth2.ts'
+import { type OAuth2, readToken, tokenRequest, tokenSecrets } from '#server/domain/oauth2.ts'
 import type { WebhookRequest } from '#server/domain/render/render.ts'
 import type { FetchedToken } from '#server/pipeline/access-tokens.ts'
 import type { Told } from '#server/pipeline/conversation.ts'
@@ -43,11 +43,10 @@ async function fetchToken({
   settings,
   version,
 }: TokenCall): Promise<FetchedToken<string>> {
-  const outcome = await conversation.ask(
-    'Access token',
-    tokenRequest(settings, version),
-    '(credentials)',
-  )
+  const outcome = await conversation.ask('Access token', tokenRequest(settings, version), {
+    shown: '(credentials)',
+    secrets: tokenSecrets(settings),
+  })
   const read = readToken(settings, outcome)
   if ('refused' in read) throw new NoToken(conversation, read.refused)
   return read

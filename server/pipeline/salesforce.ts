@@ -26,7 +26,7 @@ import {
   ownerOf,
   taskUpsert,
 } from '#server/domain/salesforce/task.ts'
-import { tokenForm } from '#server/domain/salesforce/token-request.ts'
+import { formSecrets, tokenForm } from '#server/domain/salesforce/token-request.ts'
 import type { FetchedToken } from '#server/pipeline/access-tokens.ts'
 import type { Conversation, Told } from '#server/pipeline/conversation.ts'
 import { askWithToken, NoToken, type TokenUse } from '#server/pipeline/with-token.ts'
@@ -75,18 +75,20 @@ async function signIn({
   version,
   at,
 }: SalesforceCall): Promise<FetchedToken<TokenAnswer>> {
+  const body = tokenForm(settings.login, url, at)
+  const secrets = formSecrets(body)
   const outcome = await conversation.ask(
     'Access token',
     {
       method: 'POST',
       url: new URL('/services/oauth2/token', url).href,
       headers: { ...headersOf(version), 'content-type': 'application/x-www-form-urlencoded' },
-      body: tokenForm(settings.login, url, at),
+      body,
     },
-    '(credentials)',
+    { shown: '(credentials)', secrets },
   )
   if (!outcome.ok) {
-    throw new NoToken(conversation, redactText(saidOf(outcome), secretsOf(settings)))
+    throw new NoToken(conversation, redactText(saidOf(outcome), secrets))
   }
   const answer = TokenAnswer.safeParse(jsonOrNull(outcome.responseBody))
   if (!answer.success) throw new NoToken(conversation, 'The answer holds no access token.')
@@ -127,10 +129,6 @@ async function askWith(
     body: body === undefined ? '' : JSON.stringify(body),
   })
 }
-
-/** An endpoint may repeat what it was sent. */
-const secretsOf = ({ login }: SalesforceConnector) =>
-  login.type === 'client_credentials' ? [login.client_secret] : []
 
 function saidOf({ errorDetail, responseBody }: AttemptOutcome): string {
   const said = refusalText(responseBody)

@@ -4,7 +4,7 @@ import type { EarlierRequest } from '#contracts/delivery.ts'
 import type { Connector } from '#contracts/webhook/connector.ts'
 import { type AttemptOutcome, outcomeWithoutRequest } from '#server/domain/attempt-outcome.ts'
 import type { OAuth2 } from '#server/domain/oauth2.ts'
-import { redactCutText, redactHeaders, redactText, secretsIn } from '#server/domain/redact.ts'
+import { type Redactor, redactHeaders, redactorOf, secretsIn } from '#server/domain/redact.ts'
 import { renameCause } from '#server/domain/render/hangup-causes.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import type { WebhookRequest } from '#server/domain/render/render.ts'
@@ -48,12 +48,16 @@ export interface Sending {
   readonly identities: TlsIdentities
   /** Signing secrets in the clear, by their sealed text. */
   readonly secrets: LRUCache<string, SigningSecrets>
+  /** By the secrets that they hide: to make one costs more than to look through a usual answer. */
+  readonly redactors: LRUCache<string, Redactor>
   readonly salesforceTokens: AccessTokens<TokenAnswer>
   readonly oauth2Tokens: AccessTokens<string>
 }
 
 /** As many as there may be busy webhooks; the rest are decrypted again when they fire. */
 const secretsKept = 10_000
+/** Characters of secrets; a redactor holds about ten times what it hides. */
+const redactedKept = 1_000_000
 
 export function createSending(deps: SendDeps): Sending {
   const { store } = deps
@@ -62,6 +66,11 @@ export function createSending(deps: SendDeps): Sending {
     renderers: createRenderers(deps),
     identities: createTlsIdentities(store),
     secrets: new LRUCache({ max: secretsKept }),
+    redactors: new LRUCache({
+      max: secretsKept / 10,
+      maxSize: redactedKept,
+      sizeCalculation: (_, { length }) => length,
+    }),
     salesforceTokens: createAccessTokens(),
     oauth2Tokens: createAccessTokens(),
   }
@@ -122,11 +131,12 @@ export async function send(
     })
   }
   const outcome = await deps.sender.attempt(request, { timeoutMs, identity })
-  return sentOf(request, renderer, outcome, [])
+  return sentOf(sending, request, renderer, outcome, [])
 }
 
 /** As the log may have it; a receiver that repeats in its answer what it was sent shows no secret either. */
 function sentOf(
+  { redactors }: Sending,
   request: WebhookRequest,
   renderer: PreparedRequests,
   outcome: AttemptOutcome,
@@ -138,7 +148,7 @@ function sentOf(
     url: request.url,
     requestHeaders: redactHeaders(request.headers, renderer.secretHeaders),
     requestBody: renderer.native ? null : request.body,
-    outcome: withoutSecrets(outcome, secrets),
+    outcome: withoutSecrets(redactors, outcome, secrets),
     earlierRequests,
   }
 }
@@ -151,11 +161,12 @@ interface TokenParts {
 }
 
 async function sendByToken(
-  { deps, oauth2Tokens }: Sending,
+  sending: Sending,
   { timeoutMs, url, requestVersion, tlsVersion }: ClaimedWebhook,
   renderer: PreparedRequests,
   { settings, request, identity }: TokenParts,
 ): Promise<Sent> {
+  const { deps, oauth2Tokens } = sending
   const came = await sendWithToken({
     conversation: startConversation(deps.sender, { timeoutMs, identity }),
     tokens: oauth2Tokens,
@@ -166,17 +177,18 @@ async function sendByToken(
     version: deps.version,
   })
   return 'request' in came
-    ? sentOf(came.request, renderer, came.outcome, came.earlierRequests)
-    : sentOfConversation(came)
+    ? sentOf(sending, came.request, renderer, came.outcome, came.earlierRequests)
+    : sentOfConversation(sending, came)
 }
 
 async function sendByConnector(
-  { deps, identities, salesforceTokens }: Sending,
+  sending: Sending,
   webhook: ClaimedWebhook,
   { connector: settings, hangupCauses }: Extract<Prepared, { connector: Connector }>,
   event: SentEvent & { readonly test: boolean },
   at: number,
 ): Promise<Sent> {
+  const { deps, identities, salesforceTokens } = sending
   const { timeoutMs, tlsVersion, url, requestVersion } = webhook
   const call = endedCallOf(event)
   if (call instanceof NotRenderedError) return sentNothing(webhook, { method: 'PATCH' }, call)
@@ -192,12 +204,12 @@ async function sendByConnector(
     version: deps.version,
     at,
   })
-  return sentOfConversation(sent)
+  return sentOfConversation(sending, sent)
 }
 
-const sentOfConversation = ({ secrets, ...told }: Told): Sent => ({
+const sentOfConversation = ({ redactors }: Sending, { secrets, ...told }: Told): Sent => ({
   ...told,
-  outcome: withoutSecrets(told.outcome, secrets),
+  outcome: withoutSecrets(redactors, told.outcome, secrets),
 })
 
 function endedCallOf({ body }: SentEvent): ReturnType<typeof endedCall> | NotRenderedError {
@@ -257,23 +269,37 @@ function sentNothing(
 }
 
 /** A receiver may set cookies; what they hold is nobody's business who reads the log. */
-function withoutSecrets(outcome: AttemptOutcome, secrets: readonly string[] = []): AttemptOutcome {
-  const { responseHeaders, responseBody, responseTruncated } = outcome
-  const redactBody = responseTruncated ? redactCutText : redactText
-  if (secrets.length > 0 && responseHeaders !== null) {
-    const headers = Object.entries(redactHeaders(responseHeaders))
-    return {
-      ...outcome,
-      responseHeaders: Object.fromEntries(
-        headers.map(([name, value]) => [name, redactText(value, secrets)]),
-      ),
-      responseBody: responseBody === null ? null : redactBody(responseBody, secrets),
-      errorDetail: outcome.errorDetail === null ? null : redactText(outcome.errorDetail, secrets),
-    }
+function withoutSecrets(
+  redactors: Sending['redactors'],
+  outcome: AttemptOutcome,
+  secrets: readonly string[],
+): AttemptOutcome {
+  const { responseBody, responseTruncated, errorDetail } = outcome
+  const responseHeaders =
+    outcome.responseHeaders === null ? null : redactHeaders(outcome.responseHeaders)
+  if (secrets.length === 0) return { ...outcome, responseHeaders }
+  const { text, cutText } = redactorFor(redactors, secrets)
+  const redactBody = responseTruncated ? cutText : text
+  return {
+    ...outcome,
+    responseHeaders:
+      responseHeaders === null
+        ? null
+        : Object.fromEntries(
+            Object.entries(responseHeaders).map(([name, value]) => [text(name), text(value)]),
+          ),
+    responseBody: responseBody === null ? null : redactBody(responseBody),
+    errorDetail: errorDetail === null ? null : text(errorDetail),
   }
-  return responseHeaders === null
-    ? outcome
-    : { ...outcome, responseHeaders: redactHeaders(responseHeaders) }
+}
+
+function redactorFor(redactors: Sending['redactors'], secrets: readonly string[]): Redactor {
+  const key = JSON.stringify(secrets)
+  const known = redactors.get(key)
+  if (known !== undefined) return known
+  const made = redactorOf(secrets)
+  redactors.set(key, made)
+  return made
 }
 
 function signingSecrets(

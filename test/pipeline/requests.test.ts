@@ -116,6 +116,35 @@ test('headers that are secret by their names only are hidden where a receiver re
   expect(JSON.stringify(attempt)).not.toMatch(/zzzz|kkkk/)
 })
 
+test('whatever form a receiver repeats secrets in, the log does not have them', async () => {
+  const key = 'q83/vJk2/Lm+9w=="s3kr1t'
+  const escaped = JSON.stringify(key).slice(1, -1).replaceAll('/', '\\/')
+  await using one = await oneWebhook({
+    authentication: { type: 'token', prefix: 'My Scheme', token: 't0ken-alone' },
+    headers: [
+      { name: 'X-Api-Key', value: key },
+      { name: 'Cookie', value: 'session=abcdefghijk; other=lmnopqrst' },
+    ],
+    retries: 0,
+  })
+  one.receiver.respond(() => ({
+    status: 302,
+    headers: {
+      location: `https://crm.example/${'x'.repeat(163)}?q=${encodeURIComponent(key)}`,
+      'x-seen-T0ken-Alone': `sid=abcdefghijk, ${btoa(key)}`,
+    },
+    body: `{"key":"${escaped}","token":"t0ken-alone","other":"LMNOPQRST","ok":1}`,
+  }))
+  const attempt = await one.deliver(ended)
+  expect(attempt).toMatchObject({
+    error: 'redirect',
+    error_detail: expect.stringContaining('x?q=***…; redirects are not followed'),
+    response_headers: { 'x-seen-***': 'sid=***, ***' },
+    response_body: '{"key":"***","token":"***","other":"***","ok":1}',
+  })
+  expect(JSON.stringify(attempt)).not.toMatch(/q83|s3kr1t|t0ken|abcdefg|lmnopq/i)
+})
+
 test('a receiver that repeats the token where the log cuts its answer does not bring a part of it into the log', async () => {
   const token = 's3cret-t0ken-of-a-receiver'
   await using one = await oneWebhook({ authentication: { type: 'token', token } })

@@ -11,13 +11,22 @@ import {
 } from '#test/support/salesforce-server.ts'
 import { sending, templates } from '#test/support/sending.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
-import { annaId, connectedTo, type EndedCall, ended, person } from './connected-salesforce.ts'
+import {
+  annaId,
+  byPassword,
+  connectedTo,
+  type EndedCall,
+  ended,
+  person,
+} from './connected-salesforce.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = {
   public: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
   private: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
 }
+const { client_id, username } = salesforceApp
+const byKey = { type: 'jwt_bearer', client_id, username, private_key: pem.private }
 let salesforce: SalesforceServer
 beforeEach(async () => {
   salesforce = await startSalesforce(pem.public)
@@ -132,9 +141,7 @@ test('what a caller is called stays in its line', async () => {
 })
 
 test('JWT bearer: signed by the key of the app, for My Domain', async () => {
-  const { client_id, username } = salesforceApp
-  const login = { type: 'jwt_bearer', client_id, username, private_key: pem.private }
-  await using one = await connected({ login })
+  await using one = await connected({ login: byKey })
   expect(await one.deliver(ended)).toMatchObject({ ok: true })
   expect(salesforce.tasks.size).toBe(1)
 })
@@ -249,6 +256,22 @@ describe('what goes wrong', () => {
     expect(attempt.response_body).toContain('not by ***')
     expect(attempt.error_detail).toMatch(/INVALID_REQUEST: not by \*\*\*/)
     expect(JSON.stringify(attempt)).not.toContain('00D')
+  })
+
+  test.each([
+    [
+      'client secret',
+      { ...byPassword, client_secret: 'abc+/=%25&secret' },
+      /&client_secret=\*\*\*$/,
+    ],
+    ['assertion', byKey, /&assertion=\*\*\*…?$/],
+  ])('a token endpoint that repeats the form brings no %s into the log', async (_, login, said) => {
+    salesforce.repeatsForm = true
+    await using one = await connected({ login })
+    const attempt = await one.deliver(ended)
+    expect(attempt).toMatchObject({ error: 'token', response_body: null })
+    expect(attempt.error_detail).toMatch(said)
+    expect(JSON.stringify(attempt)).not.toMatch(/%2525|eyJ/)
   })
 
   test('what fails for one is not asked again at once for the next', async () => {

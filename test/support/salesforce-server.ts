@@ -57,6 +57,8 @@ export interface SalesforceServer extends AsyncDisposable {
   racing: number
   /** Refusals of Tasks repeat the token that they were sent with. */
   repeatsToken: boolean
+  /** The token endpoint refuses what it is sent, and repeats it. */
+  repeatsForm: boolean
   /** What is answered by the token endpoint instead; null: a token. */
   tokenRefusal: { readonly status: number; readonly body: string } | null
 }
@@ -90,6 +92,7 @@ export async function startSalesforce(publicKey?: string): Promise<SalesforceSer
     racing: 0,
     racers: [],
     repeatsToken: false,
+    repeatsForm: false,
     tokenRefusal: null,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
@@ -159,6 +162,7 @@ async function replyTo(
 
 function tokenReply(state: State, request: IncomingMessage, body: string): Answer {
   if (state.tokenRefusal !== null) return state.tokenRefusal
+  if (state.repeatsForm) return { status: 400, body: { error: 'no', error_description: body } }
   if (request.headers['content-type'] !== 'application/x-www-form-urlencoded') {
     return { status: 400, body: { error: 'unsupported_grant_type', error_description: 'no form' } }
   }

@@ -57,12 +57,19 @@ interface Failure {
 
 /** Nothing is said of codes that are not known: a wrong word of comfort costs more than none. */
 function sentenceOf(failures: readonly Failure[]): string {
-  const said = shown(failures.map(({ text }) => text).join('; ')).replace(/\.?$/, '.')
+  const said = shown(failures.map(({ text }) => text).join('; ')).replace(
+    /[.…]?$/,
+    (end) => end || '.',
+  )
   if (failures.some(({ code }) => lasting.has(code))) return `${said} ${lasts}`
   return failures.every((one) => one.passes) ? `${said} ${passes}` : said
 }
 
-const shown = (text: string) => text.replaceAll(/\s+/g, ' ').trim().slice(0, 300)
+/** `…` tells that what stands before it may be the beginning of a secret. */
+function shown(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line
+}
 
 /** What Salesforce says of a refusal, for people; null: nothing that could be read. */
 export function refusalText(body: string | null): string | null {

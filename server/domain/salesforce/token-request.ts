@@ -22,6 +22,13 @@ export function tokenForm(login: SalesforceLogin, url: string, now: number): str
   }).toString()
 }
 
+/** What of the form lets somebody in, should an endpoint repeat it; an assertion does so until it ends. */
+export function formSecrets(form: string): readonly string[] {
+  const fields = new URLSearchParams(form)
+  const assertion = fields.get('assertion')
+  return assertion === null ? fields.getAll('client_secret') : [assertion, ...assertion.split('.')]
+}
+
 /** RFC 7523. */
 function assertionOf(
   login: Extract<SalesforceLogin, { type: 'jwt_bearer' }>,
