@@ -6,6 +6,8 @@ import { type RawBuilder, sql } from 'kysely'
  */
 export interface DialectFacts {
   readonly name: string
+  /** One row, `present` 1 or 0: whether there is a table of that name. */
+  readonly hasTable: (name: string) => RawBuilder<{ readonly present: number }>
   /** Column type of a primary key that the database counts up by itself and never gives twice. */
   readonly serialKey: RawBuilder<unknown>
   /** The statements that make the tables of a day where they are not there yet; see `partitions.ts`. */
@@ -60,6 +62,8 @@ export const attemptColumns = `
 
 export const sqliteFacts: DialectFacts = {
   name: 'SQLite',
+  hasTable: (name) =>
+    sql`select count(*) as present from sqlite_master where type = 'table' and name = ${name}`,
   // Without autoincrement the number of a deleted last row would be given again.
   serialKey: sql`integer primary key autoincrement`,
   // "bigint primary key" would be an index beside the table instead of the table's own order.
@@ -87,6 +91,8 @@ const partitionLock = 7_310_421
 
 export const postgresFacts: DialectFacts = {
   name: 'PostgreSQL',
+  hasTable: (name) =>
+    sql`select case when to_regclass(${name}) is null then 0 else 1 end as present`,
   serialKey: sql`bigint generated always as identity primary key`,
   // "If not exists" is no answer to two processes that ask at once; the lock goes with the transaction.
   makePartitions: (day) => [

@@ -33,23 +33,58 @@ export async function migrate(
     .addColumn('name', 'text', (c) => c.notNull())
     .addColumn('applied_at', 'bigint', (c) => c.notNull())
     .execute()
-  const known = list.at(-1)?.number ?? 0
+  const last = await lastMigration(db, list)
+  const ran: number[] = []
+  for (const migration of list) {
+    if (migration.number <= last) continue
+    if (await runOne(db, facts, migration, now)) ran.push(migration.number)
+  }
+  return ran
+}
+
+/**
+ * Changes nothing; throws unless the database has the form that this program speaks. `where` names it in the error.
+ * Throws StoreError `database_missing`, `database_older`, `database_newer`.
+ */
+export async function needMigrated(
+  db: Kysely<Tables>,
+  facts: DialectFacts,
+  where: string,
+  list: readonly Migration[] = migrations,
+): Promise<void> {
+  const { rows } = await facts.hasTable('migration').execute(db)
+  if (rows[0]?.present !== 1) throw noDatabase(where)
+  const last = await lastMigration(db, list)
+  // Made, and not a table in it yet.
+  if (last === 0) throw noDatabase(where)
+  if (last === knownOf(list)) return
+  throw new StoreError(
+    'database_older',
+    'The database was last used by an older Offhook; start this one, which brings it up to date.',
+  )
+}
+
+export const noDatabase = (where: string): StoreError =>
+  new StoreError(
+    'database_missing',
+    `There is no Offhook database in ${where}: OFFHOOK_DATA (or OFFHOOK_DATABASE) says where it is, and "offhook start" makes one.`,
+  )
+
+const knownOf = (list: readonly Migration[]): number => list.at(-1)?.number ?? 0
+
+/** 0: none. Throws StoreError `database_newer`. */
+async function lastMigration(db: Kysely<Tables>, list: readonly Migration[]): Promise<number> {
   const { last } = await db
     .selectFrom('migration')
     .select(sql<number | null>`max(number)`.as('last'))
     .executeTakeFirstOrThrow()
-  if (last !== null && last > known) {
+  if (last !== null && last > knownOf(list)) {
     throw new StoreError(
       'database_newer',
-      `The database was last used by a newer Offhook (migration ${last}, this one knows ${known}); start that one.`,
+      `The database was last used by a newer Offhook (migration ${last}, this one knows ${knownOf(list)}); start that one.`,
     )
   }
-  const ran: number[] = []
-  for (const migration of list) {
-    if (migration.number <= (last ?? 0)) continue
-    if (await runOne(db, facts, migration, now)) ran.push(migration.number)
-  }
-  return ran
+  return last ?? 0
 }
 
 async function runOne(

@@ -14,7 +14,7 @@ import type { OpenDatabase } from '#server/store/database.ts'
 import { postgresFacts } from '#server/store/dialect.ts'
 import type { Durability } from '#server/store/durability.ts'
 import { createMatchingCache } from '#server/store/matching.ts'
-import { migrate } from '#server/store/migrate.ts'
+import { migrate, needMigrated } from '#server/store/migrate.ts'
 import { holderId, newNodeId } from '#server/store/new-id.ts'
 import { createPace } from '#server/store/pace.ts'
 import { kyselyOn } from '#server/store/postgres-pool.ts'
@@ -53,10 +53,19 @@ const knownPlans = {
 /** Any number; the same in every Offhook, and nobody else's in the same database. */
 const migrationLock = 7_310_420
 
-/** Opens a database that is there and brings its tables to this program's form. Throws StoreError. */
-export async function openPostgres(url: string): Promise<OpenDatabase> {
+export interface PostgresOptions {
+  readonly url: string
+  /** True: makes nothing; see `StoreOptions`. */
+  readonly beside: boolean
+}
+
+/**
+ * Opens a database that is there and brings its tables to this program's form; `beside` finds them so or throws.
+ * Throws StoreError.
+ */
+export async function openPostgres({ url, beside }: PostgresOptions): Promise<OpenDatabase> {
   const at = { url, where: withoutPassword(url) }
-  await migrateAlone(at)
+  await prepare(at, beside)
   const read = kyselyOn({
     ...at,
     connections: 5,
@@ -136,9 +145,16 @@ function withoutPassword(text: string): string {
  * Of many processes that start at once one migrates, and the others wait for it. The lock is of the session: it ends
  * with the process, however that ends.
  */
-async function migrateAlone(at: { readonly url: string; readonly where: string }): Promise<void> {
+async function prepare(
+  at: { readonly url: string; readonly where: string },
+  beside: boolean,
+): Promise<void> {
   const own = kyselyOn({ ...at, connections: 1, session: {} })
   try {
+    if (beside) {
+      await needMigrated(own, postgresFacts, at.where)
+      return
+    }
     await own.connection().execute(async (db: Kysely<Tables>) => {
       await sql`select pg_advisory_lock(${sql.lit(migrationLock)})`.execute(db)
       await migrate(db, postgresFacts, Date.now())

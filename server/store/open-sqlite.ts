@@ -1,10 +1,10 @@
 /** SQLite: one file, one process, a thread for each of the two connections. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Kysely } from 'kysely'
 import type { OpenDatabase } from '#server/store/database.ts'
 import { sqliteFacts } from '#server/store/dialect.ts'
-import { migrate } from '#server/store/migrate.ts'
+import { migrate, needMigrated, noDatabase } from '#server/store/migrate.ts'
 import { holderId, newNodeId } from '#server/store/new-id.ts'
 import type { Tables } from '#server/store/schema.ts'
 import { createTurnstile, sqliteDialect, type Turnstile } from '#server/store/sqlite-dialect.ts'
@@ -14,17 +14,18 @@ import { StoreError } from '#server/store/store-error.ts'
 
 export interface SqliteOptions {
   readonly path: string
-  /** True: takes no lock; see `StoreOptions`. */
+  /** True: takes no lock and makes nothing; see `StoreOptions`. */
   readonly beside: boolean
 }
 
 /**
- * Opens the file, brings its tables to this program's form, and takes the lock that keeps other processes out.
- * Throws StoreError.
+ * Opens the file, brings its tables to this program's form, and takes the lock that keeps other processes out; `beside`
+ * finds them so or throws. Throws StoreError.
  */
 export async function openSqlite({ path, beside }: SqliteOptions): Promise<OpenDatabase> {
   const node = newNodeId()
-  await makeFolder(dirname(path))
+  if (beside) await needFile(path)
+  else await makeFolder(dirname(path))
   // The write thread first: it takes the lock and makes the file.
   const writer = await startSqliteThread({
     path,
@@ -35,7 +36,8 @@ export async function openSqlite({ path, beside }: SqliteOptions): Promise<OpenD
   try {
     const turnstile = createTurnstile()
     const write = new Kysely<Tables>({ dialect: sqliteDialect(writer, turnstile, 'durable') })
-    await migrate(write, sqliteFacts, Date.now())
+    if (beside) await needMigrated(write, sqliteFacts, dirname(path))
+    else await migrate(write, sqliteFacts, Date.now())
     const reader = await startSqliteThread({ path, access: 'read', lockPath: null, node })
     const read = new Kysely<Tables>({
       dialect: sqliteDialect(reader, createTurnstile(), 'snapshot'),
@@ -75,6 +77,16 @@ function inTurn(writer: SqliteThread, turnstile: Turnstile): Store['transact'] {
       turnstile.leave()
     }
   }
+}
+
+/** Opening would make it. */
+async function needFile(path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
+    // Whoever opens it says why it cannot be.
+    return undefined
+  })
+  if (found === null || found?.size === 0) throw noDatabase(dirname(path))
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** What the promises of the store rest on: real files, real processes, real kills. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -11,6 +11,7 @@ import { acceptEvents } from '#server/store/accept.ts'
 import { ensureAccount } from '#server/store/accounts.ts'
 import { readCapture } from '#server/store/captures.ts'
 import { listEvents } from '#server/store/events.ts'
+import { needMigrated } from '#server/store/migrate.ts'
 import { openStore } from '#server/store/open-store.ts'
 import { acceptanceOf, callEvent, makeTenant, makeWebhook } from '#test/conformance/fixture.ts'
 import { waitUntil } from '#test/support/wait-until.ts'
@@ -108,6 +109,21 @@ describe('migrations', () => {
   test('of processes that start at once, one runs each of them', async () => {
     const runs = await Promise.all([1, 2, 3].map(() => runModule(migrateOnly())))
     expect(runs.map((run) => run.line).sort()).toEqual(['[1]', '[]', '[]'])
+  })
+
+  test('what works beside makes nothing, and leaves an older database as it is', async () => {
+    const beside = { url, beside: true }
+    await expect(openStore(beside)).rejects.toMatchObject({ code: 'database_missing' })
+    await writeFile(path, '')
+    await expect(openStore(beside)).rejects.toMatchObject({ code: 'database_missing' })
+    expect(await readdir(folder)).toEqual(['offhook.db'])
+    await (await openStore({ url })).close()
+    const store = await openStore(beside)
+    const next = { number: 2, name: 'next', up: async () => undefined }
+    await expect(
+      needMigrated(store.write, store.facts, folder, [{ ...next, number: 1 }, next]),
+    ).rejects.toMatchObject({ code: 'database_older' })
+    await store.close()
   })
 
   test('a database of a newer program is refused and left alone', async () => {

@@ -5,6 +5,7 @@ import type { Accepted } from '#server/store/accept.ts'
 import { type Commit, commitTogether } from '#server/store/commit.ts'
 import type { OpenDatabase } from '#server/store/database.ts'
 import { createGroupCommit } from '#server/store/group-commit.ts'
+import { noDatabase } from '#server/store/migrate.ts'
 import { openPostgres } from '#server/store/open-postgres.ts'
 import { openSqlite } from '#server/store/open-sqlite.ts'
 import type { Tables } from '#server/store/schema.ts'
@@ -25,8 +26,8 @@ export interface StoreOptions {
    */
   readonly keyPath?: string | undefined
   /**
-   * True: takes no lock, so that a command can change a row while the server runs. SQLite keeps the two apart; what
-   * it must not do is deliver.
+   * True: takes no lock, so that a command can change a row while the server runs, and makes neither database nor key: a
+   * command that was led to the wrong place must say so. SQLite keeps the two apart; what it must not do is deliver.
    */
   readonly beside?: boolean
 }
@@ -39,7 +40,7 @@ const finishLingerMs = 2
 /**
  * Opens the database, brings its tables to this program's form, and on SQLite takes the lock that keeps other processes
  * out. Throws StoreError: `database_in_use`, `database_not_writable`, `database_newer`, `database_corrupt`,
- * `database_unreachable`, `storage_full`, `secret_key_wrong`.
+ * `database_unreachable`, `storage_full`, `secret_key_wrong`; with `beside` also `database_missing` and `database_older`.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { open, keyPath } = placeOf(options)
@@ -47,7 +48,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   // Nobody may be waiting for it.
   database.failed.catch(() => undefined)
   try {
-    return assemble(database, await openSecrets(database.write, keyPath))
+    return assemble(database, await openSecrets(database.write, keyPath, options.beside ?? false))
   } catch (error) {
     await database.close()
     throw error
@@ -60,7 +61,7 @@ function placeOf({ url, keyPath, beside = false }: StoreOptions): {
 } {
   if (/^postgres(ql)?:\/\/./.test(url)) {
     if (keyPath === undefined) throw new Error('a store on PostgreSQL needs the path of its key')
-    return { open: async () => await openPostgres(url), keyPath }
+    return { open: async () => await openPostgres({ url, beside }), keyPath }
   }
   const path = /^sqlite:(.+)/s.exec(url)?.[1]
   if (path === undefined) {
@@ -88,7 +89,11 @@ async function readKey(path: string): Promise<Buffer> {
  * The box of the database's secrets. A key that is not the one of this database would seal new secrets beside old ones
  * that nobody can open; and where the database has one already, none is made that could only be wrong.
  */
-async function openSecrets(db: Kysely<Tables>, keyPath: string): Promise<SecretBox> {
+async function openSecrets(
+  db: Kysely<Tables>,
+  keyPath: string,
+  beside: boolean,
+): Promise<SecretBox> {
   const name = 'key_check'
   const read = async () =>
     await db.selectFrom('setting').select('value').where('name', '=', name).executeTakeFirst()
@@ -99,6 +104,7 @@ async function openSecrets(db: Kysely<Tables>, keyPath: string): Promise<SecretB
       `The key file ${keyPath} is not that of this database; restore secret.key from the backup of the database, or copy it from another machine that uses it.`,
       { cause },
     )
+  if (known === undefined && beside) throw noDatabase(dirname(keyPath))
   if (known !== undefined && !(await isThere(keyPath))) throw wrong()
   const secrets = secretBox(await readKey(keyPath))
   await db

@@ -5,6 +5,8 @@
 export type StoreErrorCode =
   | 'database_in_use'
   | 'database_not_writable'
+  | 'database_missing'
+  | 'database_older'
   | 'database_newer'
   | 'database_corrupt'
   | 'database_busy'

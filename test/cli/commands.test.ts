@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
@@ -112,6 +112,24 @@ describe('keys', () => {
     const first = (await readFile(join(data.path, 'api-key'), 'utf8')).trim()
     expect(await status(first)).toBe(200)
   })
+})
+
+test('a command where there is no database says so, and makes none', async () => {
+  await using data = await temporaryFolder()
+  await mkdir(join(data.path, 'empty'))
+  for (const [name, ...args] of [
+    ['empty', 'deliveries'],
+    ['missing', 'deliveries'],
+    ['empty', 'keys', 'create', 'billing'],
+  ] as const) {
+    const folder = join(data.path, name)
+    expect(await runCommand(args, { OFFHOOK_DATA: folder })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(`There is no Offhook database in ${folder}: OFFHOOK_DATA `),
+    })
+  }
+  expect(await readdir(data.path, { recursive: true })).toEqual(['empty'])
 })
 
 test('derive of what is no file says so, and prints nothing', async () => {

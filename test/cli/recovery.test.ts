@@ -110,7 +110,7 @@ test('an outage is put right from the command line', async () => {
 
 test.each([
   [['resend'], 'it is "resend <delivery id>..."'],
-  [['resend', 'dlv_0000000001'], 'There is no delivery dlv_0000000001'],
+  [['resend', 'dlv_9000000001'], 'There is no delivery dlv_9000000001'],
   [['recover', 'wh_0'], '--since is missing'],
   [['recover', 'wh_0', '--since', 'monday'], '--since is how long ago'],
   [['recover', 'wh_0', '--since', '2h'], 'There is no webhook wh_0'],
@@ -124,6 +124,7 @@ test.each([
   [['webhooks', '--colour'], '"offhook webhooks --help" says what it takes'],
 ])('%j is refused with 2', async (args, says) => {
   await using data = await temporaryFolder()
+  await (await openIn(data)).close()
   const { code, stdout, stderr } = await runCommand(args, { OFFHOOK_DATA: data.path })
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toContain(says)

@@ -1,4 +1,5 @@
 /** Opening a PostgreSQL: many at once, and what can be wrong with it. */
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
@@ -36,6 +37,20 @@ test('of many that start at once on an empty database one makes the tables', asy
     { events: 8 },
   ])
   for (const store of stores) await store.close()
+})
+
+test('a command beside makes no tables and no key', async () => {
+  await using database = await createTestDatabase()
+  const beside = { ...database, beside: true }
+  await expect(openStore(beside)).rejects.toMatchObject({ code: 'database_missing' })
+  expect(await query(database.url, "select to_regclass('migration') as made")).toEqual([
+    { made: null },
+  ])
+  await expect(access(database.keyPath)).rejects.toThrow('ENOENT')
+  await (await openStore(database)).close()
+  await (await openStore(beside)).close()
+  await query(database.url, 'delete from migration')
+  await expect(openStore(beside)).rejects.toMatchObject({ code: 'database_missing' })
 })
 
 test('a newer database, and another key, are refused and left alone', async () => {
