@@ -14,7 +14,10 @@ export type IdKind = keyof typeof idPrefixes
 const idOf = (kind: IdKind, what: string) =>
   z
     .string()
-    .regex(new RegExp(`^${idPrefixes[kind]}_[0-9A-Za-z]{1,64}$`))
+    .regex(
+      new RegExp(`^${idPrefixes[kind]}_[0-9A-Za-z]{1,64}$`),
+      `must be the ID of ${/^[AEIOU]/.test(what) ? 'an' : 'a'} ${what.toLowerCase()}, which begins with ${idPrefixes[kind]}_`,
+    )
     .meta({ label: `${what} ID`, description: `Identifies the ${what.toLowerCase()}.` })
 
 export const WebhookId = idOf('webhook', 'Webhook')

@@ -1,15 +1,15 @@
 import { parseArgs } from 'node:util'
 import type { CommandIo } from '#server/cli/command.ts'
+import { webhookIdOf } from '#server/cli/named.ts'
 import { counted, walkToTheEnd } from '#server/cli/walk-to-the-end.ts'
 import { withStore } from '#server/cli/with-store.ts'
 import { StartError } from '#server/start-error.ts'
 import { cancelDelivery, cancelWaitingStep } from '#server/store/cancel.ts'
-import { getWebhook } from '#server/store/webhooks.ts'
 
-export const cancelHelp = `offhook cancel <delivery id>... | --webhook <webhook id>
+export const cancelHelp = `offhook cancel <delivery id>... | --webhook <webhook>
 
-Cancels deliveries that wait (pending or held) or were given up; with --webhook, every one of it that waits. What is under
-way is not called back.
+Cancels deliveries that wait (pending or held) or were given up; with --webhook (its id or name), every one of it that
+waits. What is under way is not called back.
 `
 
 export async function runCancel(args: readonly string[], io: CommandIo): Promise<void> {
@@ -22,7 +22,7 @@ export async function runCancel(args: readonly string[], io: CommandIo): Promise
   if (ids.length > 0 === (webhook !== undefined)) {
     throw new StartError(
       'usage',
-      'it is "cancel <delivery id>..." or "cancel --webhook <webhook id>".',
+      'it is "cancel <delivery id>..." or "cancel --webhook <webhook>".',
     )
   }
   await withStore(io, async (store, account) => {
@@ -34,12 +34,10 @@ export async function runCancel(args: readonly string[], io: CommandIo): Promise
       )
     }
     if (webhook === undefined) return
-    if ((await getWebhook(store, account.id, webhook)) === null) {
-      throw new StartError('usage', `There is no webhook ${webhook}; "offhook webhooks" lists all.`)
-    }
+    const webhookId = await webhookIdOf(store, account.id, webhook)
     const says = (count: number) => `${counted(count, 'delivery is', 'deliveries are')} cancelled`
     await walkToTheEnd(io, says, async (walk, limit) =>
-      cancelWaitingStep(store, webhook, walk, limit, Date.now()),
+      cancelWaitingStep(store, webhookId, walk, limit, Date.now()),
     )
   })
 }

@@ -2,23 +2,23 @@ import { parseArgs } from 'node:util'
 import { api } from '#contracts/api.ts'
 import type { Webhook } from '#contracts/webhook/webhook.ts'
 import type { CommandIo } from '#server/cli/command.ts'
+import { serviceNames, uuidOf, webhookIdOf } from '#server/cli/named.ts'
+import { optionsBy } from '#server/cli/options.ts'
 import { tableOf } from '#server/cli/table.ts'
 import { counted, walkToTheEnd } from '#server/cli/walk-to-the-end.ts'
 import { withStore } from '#server/cli/with-store.ts'
-import { fieldErrors } from '#server/http/field-errors.ts'
 import { StartError } from '#server/start-error.ts'
 import { enableDisabledStep } from '#server/store/enable-disabled.ts'
-import { listServices } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 import { listWebhooks, type WebhookFilter } from '#server/store/webhook-list.ts'
 import { setWebhookEnabled } from '#server/store/webhooks.ts'
 
-export const webhooksHelp = `offhook webhooks [list] [options] | enable <id> | disable <id> | enable-disabled
+export const webhooksHelp = `offhook webhooks [list] [options] | enable <webhook> | disable <webhook> | enable-disabled
 
-  list              every webhook, newest first: its id, state, name, type, whose events fire it, and which
-  enable <id>       switch it on; what was held goes out
-  disable <id>      switch it off; what waits is held, and events make no new deliveries
-  enable-disabled   switch on those that were disabled automatically, and only those
+  list                every webhook, newest first: its id, state, name, type, whose events fire it, and which
+  enable <webhook>    switch it on, by its id or name; what was held goes out
+  disable <webhook>   switch it off; what waits is held, and events make no new deliveries
+  enable-disabled     switch on those that were disabled automatically, and only those
 
   --state <state>    list those that are enabled, failing or disabled
   --scope <scope>    list those of scope account, service, global or call_flow
@@ -53,21 +53,6 @@ const actions: Readonly<Record<string, { readonly takesId: boolean; readonly run
   },
 }
 
-/** By the schema of the API, so that both refuse the same. */
-function filterOf(values: Readonly<Record<string, string | boolean | undefined>>): WebhookFilter {
-  const { state, scope, trigger, name } = values
-  const given = { state, scope, trigger, name }
-  const schema = api.listWebhooks.query
-  const parsed = schema.safeParse(given)
-  if (!parsed.success) {
-    const says = fieldErrors(schema, given, parsed.error).map(
-      ({ field, message }) => `--${field}: ${message}`,
-    )
-    throw new StartError('usage', `${says.join('; ')}.`)
-  }
-  return parsed.data
-}
-
 const header = ['ID', 'STATE', 'NAME', 'TYPE', 'OF', 'TRIGGERS']
 
 async function list(
@@ -95,24 +80,6 @@ async function list(
   if (!found && !json) io.warn('There is no such webhook.')
 }
 
-/** By UUID. */
-async function serviceNames(store: Store, accountId: string): Promise<ReadonlyMap<string, string>> {
-  const names = new Map<string, string>()
-  let cursor: string | undefined
-  do {
-    const page = await listServices(store, accountId, { limit: 100, cursor })
-    for (const { uuid, name } of page.items) names.set(uuid, name)
-    cursor = page.next_cursor ?? undefined
-  } while (cursor !== undefined)
-  return names
-}
-
-function uuidOf(service: string, names: ReadonlyMap<string, string>): string {
-  const [uuid] = [...names].find((one) => one.includes(service)) ?? []
-  if (uuid === undefined) throw new StartError('usage', `--service: there is no PBX "${service}".`)
-  return uuid
-}
-
 /** Name, type, trigger service type and trigger events, as the forms of the hosted products list them. */
 function rowOf(webhook: Webhook, names: ReadonlyMap<string, string>): readonly string[] {
   const { id, name, scope, predefined, service_uuid: uuid, component, triggers } = webhook
@@ -134,6 +101,7 @@ async function turn(
   id: string,
   io: CommandIo,
 ): Promise<void> {
+  // Null: it was deleted since it was found.
   if ((await setWebhookEnabled(store, accountId, id, on, Date.now())) === null) {
     throw new StartError('usage', `There is no webhook ${id}; "offhook webhooks" lists all.`)
   }
@@ -146,20 +114,24 @@ export async function runWebhooks(args: readonly string[], io: CommandIo): Promi
     allowPositionals: true,
     options: listOptions,
   })
-  const [name = 'list', id, ...rest] = positionals
-  const options = Object.keys(values)
-  if (name === 'list' && id === undefined) {
+  const [name = 'list', webhook, ...rest] = positionals
+  if (name === 'list' && webhook === undefined) {
     const { json = false, service, ...given } = values
-    const wanted = { ...filterOf(given), service }
+    const { state, scope, trigger, name: part } = optionsBy(api.listWebhooks.query, given)
+    const wanted = { state, scope, trigger, name: part, service }
     await withStore(io, async (store, account) => await list(store, account.id, wanted, json, io))
     return
   }
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined
-  const fits = action !== undefined && rest.length === 0 && (id !== undefined) === action.takesId
-  if (!fits || options.length > 0) {
+  const fits =
+    action !== undefined && rest.length === 0 && (webhook !== undefined) === action.takesId
+  if (!fits || Object.keys(values).length > 0) {
     const usage =
-      'it is "webhooks [list] [options]", "webhooks enable <id>", "webhooks disable <id>" or "webhooks enable-disabled".'
+      'it is "webhooks [list] [options]", "webhooks enable <webhook>", "webhooks disable <webhook>" or "webhooks enable-disabled".'
     throw new StartError('usage', usage)
   }
-  await withStore(io, async (store, account) => await action.run(store, account.id, id ?? '', io))
+  await withStore(io, async (store, account) => {
+    const id = webhook === undefined ? '' : await webhookIdOf(store, account.id, webhook)
+    await action.run(store, account.id, id, io)
+  })
 }
