@@ -85,6 +85,7 @@ async function run(args: readonly string[]): Promise<number> {
     warn: (line) => void process.stderr.write(`${line}\n`),
     config: () => readConfig(process.env),
     terminal: process.stdout.isTTY === true,
+    columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
     signal: abortOnSignal(),
   }
   if (name === '--help' || name === '-h' || name === 'help') {

@@ -10,6 +10,8 @@ export interface CommandIo {
   readonly config: () => Config
   /** Whether a person looks at stdout. */
   readonly terminal: boolean
+  /** How many characters a line has there; Infinity where nobody looks. */
+  readonly columns: number
   /** Aborted by Ctrl-C or SIGTERM: the command ends in order. */
   readonly signal: AbortSignal
 }

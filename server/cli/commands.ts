@@ -4,6 +4,7 @@ import type { Command } from '#server/cli/command.ts'
 import { attemptsHelp, deliveriesHelp, runAttempts, runDeliveries } from '#server/cli/deliveries.ts'
 import { demoHelp, runDemo } from '#server/cli/demo.ts'
 import { deriveHelp, runDerive } from '#server/cli/derive.ts'
+import { eventsHelp, runEvents } from '#server/cli/events.ts'
 import { explainHelp, runExplain } from '#server/cli/explain.ts'
 import { keysHelp, runKeys } from '#server/cli/keys.ts'
 import { recoverHelp, replayHelp, runRecover, runReplay } from '#server/cli/recover.ts'
@@ -37,6 +38,11 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: 'List webhooks with their health; enable and disable them.',
     help: webhooksHelp,
     run: runWebhooks,
+  },
+  events: {
+    summary: 'Search events by number, call, PBX, type and time, also those that fired nothing.',
+    help: eventsHelp,
+    run: runEvents,
   },
   deliveries: {
     summary: 'Search deliveries by number, call, webhook, state and more; also as CSV.',

@@ -14,6 +14,29 @@ export function tableOf(header: readonly string[], rows: readonly (readonly stri
     .join('')
 }
 
+/** The table, without the column `spare` where its lines would be longer than that. */
+export function tableWithin(
+  columns: number,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  spare?: string,
+): string {
+  const whole = tableOf(header, rows)
+  const widest = Math.max(...whole.split('\n').map(lengthOf))
+  if (spare === undefined || widest <= columns) return whole
+  const others = (_: string, i: number) => header[i] !== spare
+  return tableOf(
+    header.filter(others),
+    rows.map((row) => row.filter(others)),
+  )
+}
+
+/** At most so many characters. */
+export function cut(text: string, length: number): string {
+  const all = [...text]
+  return all.length <= length ? text : `${all.slice(0, length - 1).join('')}…`
+}
+
 /** Names are what people gave them: shown in one line, and with nothing that a terminal obeys. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')

@@ -4,11 +4,12 @@ import { statusRange } from '#contracts/search.ts'
 import { searchKeysOf } from '#server/domain/events/number-keys.ts'
 import { periodOf } from '#server/http/route-deps.ts'
 import type { DeliveryFilter } from '#server/store/delivery-search.ts'
+import type { EventFilter } from '#server/store/events.ts'
 import { listCountries } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 
 /** What a number that a person typed may stand for in the account; undefined: nobody asked for a number. */
-export async function numberFilterOf(
+async function numberFilterOf(
   store: Store,
   accountId: string,
   number: string | undefined,
@@ -16,6 +17,30 @@ export async function numberFilterOf(
   return number === undefined
     ? undefined
     : searchKeysOf(number, await listCountries(store, accountId))
+}
+
+export interface EventSearch {
+  readonly type?: EventType | undefined
+  readonly service_uuid?: string | undefined
+  readonly call_uuid?: string | undefined
+  readonly number?: string | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+/** A search for events in the words of the API, as the store has it. */
+export async function eventFilterOf(
+  store: Store,
+  accountId: string,
+  query: EventSearch,
+): Promise<EventFilter> {
+  return {
+    type: query.type,
+    serviceUuid: query.service_uuid,
+    callUuid: query.call_uuid,
+    numberKeys: await numberFilterOf(store, accountId, query.number),
+    ...periodOf(query),
+  }
 }
 
 /** What the searches of deliveries and of attempts have in common. */

@@ -18,6 +18,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let data: Folder
 let eventId: string
+let callUuid: string
 beforeAll(async () => {
   data = await temporaryFolder()
   const store = await openStore({ url: `sqlite:${join(data.path, 'offhook.db')}` })
@@ -33,6 +34,8 @@ beforeAll(async () => {
   const [lease] = (await claim(store, Date.now(), 1)).leases
   if (lease !== undefined) await giveUp(store, lease, null, Date.now())
   eventId = lease?.event.id ?? ''
+  const event = events.find(({ id }) => id === eventId)
+  callUuid = event !== undefined && 'call' in event ? event.call.uuid : ''
   await store.close()
 })
 afterAll(async () => await data[Symbol.asyncDispose]())
@@ -43,13 +46,40 @@ test('deliveries are searched, as a table and as CSV', async () => {
   const table = await run('deliveries', '--state', 'exhausted', '--since', '1h')
   expect(table).toMatchObject({ code: 0, stderr: '' })
   expect(table.stdout).toMatch(/^MADE +ID +STATE .*\n\S+Z +dlv_\S+ +exhausted +1 +500 .*\n$/)
-  const csv = await run('deliveries', '--format', 'csv', '--status', '5xx')
+  const csv = await run('deliveries', '--format', 'csv', '--status', '5xx', '--webhook', 'CRM')
   expect(parse(csv.stdout, { columns: true })).toMatchObject([
     { event_id: eventId, state: 'exhausted', last_status_code: '500' },
   ])
   const other = await run('deliveries', '--number', '+61 2 9999 9999')
   expect(other).toMatchObject({ code: 0, stdout: '' })
-  expect(other.stderr).toMatch(/no deliveries, or none/)
+  expect(other.stderr).toMatch(/no deliveries, or none.*\n.*"offhook events" lists events/)
+})
+
+test('events are searched, as a table and as CSV, also those that fired nothing', async () => {
+  const { code, stdout, stderr } = await run(
+    'events',
+    '--number',
+    '+61 2 8888 1234',
+    '--limit',
+    '1',
+  )
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^There are more: /) })
+  expect(stdout).toMatch(
+    /^TIME +TYPE +CALL +ID\n\S+Z {2}call\.inbound\.received {2}\S+ → \S+ {2}evt_\S+\n$/,
+  )
+  const csv = await run('events', '--service', 'pbx1', '--format', 'csv', '--call', callUuid)
+  expect(parse(csv.stdout, { columns: true })).toMatchObject([{ id: eventId }])
+})
+
+test('a delivery is explained by its event, and a call says how its events are found', async () => {
+  const { stdout } = await run('deliveries', '--event', eventId)
+  const [id = ''] = /dlv_\S+/.exec(stdout) ?? []
+  expect(stdout).toMatch(/ WEBHOOK +NAME +BECAUSE\n.* wh_\S+ +CRM\n$/)
+  expect((await run('explain', id)).stdout).toContain(`(wh_`)
+  expect(await run('explain', callUuid)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`"offhook events --call ${callUuid}" lists its events`),
+  })
 })
 
 test('webhooks are listed in columns, by the name of their PBX, with nothing that a terminal obeys', async () => {
@@ -99,10 +129,14 @@ test('an event tells what became of it, the webhooks that have it first', async 
 })
 
 test.each([
-  [['deliveries', '--state', 'lost'], /--state: /],
+  [
+    ['deliveries', '--state', 'done', '--event', 'x'],
+    /--state: must be one of .*--event: must be the ID of an event/,
+  ],
   [['deliveries', '--number', 'nobody', '--status', '7xx'], /--number: .*; --status: /],
   [['attempts', '--format', 'xml'], /--format is table, csv or ndjson/],
-  [['attempts', '--since', 'yesterday'], /--since is how long ago/],
+  [['events', '--call', '7', '--limit', '0'], /--limit is a whole number from 1 on/],
+  [['attempts', '--since', 'yesterday', '--webhook', 'x'], /--since is how long ago/],
   [['explain'], /it is "explain <event id>"/],
   [['explain', 'evt_0'], /There is no event evt_0/],
 ])('%j is not understood', async (args, says) => {

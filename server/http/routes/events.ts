@@ -1,6 +1,6 @@
 import { api } from '#contracts/api.ts'
-import { found, periodOf, type RouteDeps } from '#server/http/route-deps.ts'
-import { numberFilterOf } from '#server/http/search.ts'
+import { found, type RouteDeps } from '#server/http/route-deps.ts'
+import { eventFilterOf } from '#server/http/search.ts'
 import { type Serving, serve } from '#server/http/serve.ts'
 import { serveList } from '#server/http/serve-list.ts'
 import { getEvent, listEvents } from '#server/store/events.ts'
@@ -8,13 +8,7 @@ import { explainEvent } from '#server/store/explain.ts'
 
 export function serveEvents(serving: Serving, { store, now }: RouteDeps): void {
   serveList(serving, api.listEvents, 200, async ({ caller, query }, page) => {
-    const filter = {
-      type: query.type,
-      serviceUuid: query.service_uuid,
-      callUuid: query.call_uuid,
-      numberKeys: await numberFilterOf(store, caller.id, query.number),
-      ...periodOf(query),
-    }
+    const filter = await eventFilterOf(store, caller.id, query)
     return await listEvents(store, caller.id, filter, page)
   })
   serve(serving, api.getEvent, async ({ caller, params }) =>
