@@ -14,6 +14,8 @@ export const demoReceiverHost = '127.0.0.1'
 
 const Announcement = z.object({ port: z.int(), pid: z.int() })
 
+export const demoReceiverUrl = (port: number): string => `http://${demoReceiverHost}:${port}/`
+
 const fileOf = (dataFolder: string) => join(dataFolder, 'demo', 'receiver.json')
 
 /** Makes the port reachable for the server of this data folder, until it is disposed of or this process ends. */
@@ -27,14 +29,27 @@ export async function announceDemoReceiver(
   return { [Symbol.asyncDispose]: async () => await rm(path, { force: true }) }
 }
 
+export interface AnnouncedDemo {
+  readonly port: number
+  readonly pid: number
+  /** False: it was killed and left its announcement. */
+  readonly lives: boolean
+}
+
+/** Null: no demo runs, nor was one killed. */
+export async function announcedDemo(dataFolder: string): Promise<AnnouncedDemo | null> {
+  const text = await readFile(fileOf(dataFolder), 'utf8').catch(() => null)
+  if (text === null) return null
+  const announced = Announcement.safeParse(jsonOf(text))
+  return announced.success ? { ...announced.data, lives: lives(announced.data.pid) } : null
+}
+
 /** Asked only about what the policy forbids, so the file is read for that alone. */
 export function demoReceiverAllowed(dataFolder: string): AlsoAllowed {
   return async (address, port) => {
     if (address !== demoReceiverHost) return false
-    const text = await readFile(fileOf(dataFolder), 'utf8').catch(() => null)
-    if (text === null) return false
-    const announced = Announcement.safeParse(jsonOf(text))
-    return announced.success && announced.data.port === port && lives(announced.data.pid)
+    const announced = await announcedDemo(dataFolder)
+    return announced !== null && announced.port === port && announced.lives
   }
 }
 
@@ -47,7 +62,6 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** A demo that was killed leaves its file. */
 function lives(pid: number): boolean {
   try {
     return process.kill(pid, 0)

@@ -5,9 +5,10 @@
  * Exit codes: 0 done; 1 it could not be done, stderr says why; 2 it was not understood; 130 it was interrupted.
  */
 
+import { once } from 'node:events'
 import { nearestName } from '#contracts/nearest-name.ts'
 import { version } from '#server/app.ts'
-import type { CommandIo } from '#server/cli/command.ts'
+import type { Command, CommandIo } from '#server/cli/command.ts'
 import { commands, helpText } from '#server/cli/commands.ts'
 import { projectFolder, readConfig } from '#server/config.ts'
 import { boundHeap } from '#server/heap.ts'
@@ -18,8 +19,10 @@ const samePressMs = 1_000
 /** What a shell gives a program that Ctrl-C ended. */
 const interrupted = 130
 
-/** The first Ctrl-C or SIGTERM asks for an orderly end; a second one, later, ends the process at once. */
-function abortOnSignal(): AbortSignal {
+const hangUp: readonly NodeJS.Signals[] = ['SIGHUP']
+
+/** The first of these signals asks for an orderly end; a second one, later, ends the process at once. */
+function abortOn(signals: readonly NodeJS.Signals[]): AbortController {
   const abort = new AbortController()
   let first: number | null = null
   const onSignal = () => {
@@ -31,20 +34,33 @@ function abortOnSignal(): AbortSignal {
       process.exit(interrupted)
     }
   }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return abort.signal
+  for (const signal of signals) process.on(signal, onSignal)
+  return abort
 }
 
-/** stdout as a command sees it. A reader that has gone away (`… | head`) ends the command without a word. */
-function writer(): CommandIo['write'] {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1)
+interface Output {
+  readonly write: CommandIo['write']
+  /** Aborted when its reader has gone away, with the error that told so. */
+  readonly lost: AbortSignal
+}
+
+/** stdout as a command sees it. A reader that has gone away (`… | head`) asks for an orderly end, too. */
+function openOutput(abort: AbortController): Output {
+  const lost = new AbortController()
+  process.stdout.on('error', (error) => {
+    lost.abort(error)
+    abort.abort()
   })
-  return async (text) => {
+  // Nobody is left to be told.
+  process.stderr.on('error', () => undefined)
+  const write = async (text: string) => {
+    if (lost.signal.aborted) abort.signal.throwIfAborted()
     if (process.stdout.write(text)) return
-    await new Promise<void>((resume) => process.stdout.once('drain', resume))
+    await once(process.stdout, 'drain', { signal: lost.signal }).catch(() =>
+      abort.signal.throwIfAborted(),
+    )
   }
+  return { write, lost: lost.signal }
 }
 
 function codeOf(error: unknown): string {
@@ -80,14 +96,33 @@ function asked(args: readonly string[]): readonly string[] {
 
 async function run(args: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = asked(args)
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  const abort = abortOn(['SIGINT', 'SIGTERM', ...(command?.endsWithTerminal ? hangUp : [])])
+  const { write, lost } = openOutput(abort)
   const io: CommandIo = {
-    write: writer(),
+    write,
     warn: (line) => void process.stderr.write(`${line}\n`),
     config: () => readConfig(process.env),
     terminal: process.stdout.isTTY === true,
     columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
-    signal: abortOnSignal(),
+    signal: abort.signal,
   }
+  try {
+    return await answer(name, command, rest, io)
+  } catch (error) {
+    if (error !== io.signal.reason) return failed(name, error, io)
+    // Whoever pressed Ctrl-C, or read enough, knows that it was interrupted.
+    if (!lost.aborted) return interrupted
+    return codeOf(lost.reason) === 'EPIPE' ? 0 : 1
+  }
+}
+
+async function answer(
+  name: string,
+  command: Command | undefined,
+  args: readonly string[],
+  io: CommandIo,
+): Promise<number> {
   if (name === '--help' || name === '-h' || name === 'help') {
     await io.write(helpText())
     return 0
@@ -96,25 +131,18 @@ async function run(args: readonly string[]): Promise<number> {
     await io.write(`${version}\n`)
     return 0
   }
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) {
     const nearest = nearestName(name, Object.keys(commands))
     const hint = nearest === null ? 'offhook --help lists them' : `did you mean ${nearest}?`
     io.warn(`offhook: there is no command "${name}"; ${hint}`)
     return 2
   }
-  if (rest.includes('--help') || rest.includes('-h')) {
+  if (args.includes('--help') || args.includes('-h')) {
     await io.write(command.help)
     return 0
   }
-  try {
-    await command.run(rest, io)
-    return 0
-  } catch (error) {
-    // Whoever pressed Ctrl-C knows that it was interrupted.
-    if (error === io.signal.reason) return interrupted
-    return failed(name, error, io)
-  }
+  await command.run(args, io)
+  return 0
 }
 
 /** npm runs its scripts in the project folder; paths that somebody gives are meant from where that was. */

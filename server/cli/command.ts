@@ -12,7 +12,7 @@ export interface CommandIo {
   readonly terminal: boolean
   /** How many characters a line has there; Infinity where nobody looks. */
   readonly columns: number
-  /** Aborted by Ctrl-C or SIGTERM: the command ends in order. */
+  /** Aborted by Ctrl-C, by SIGTERM, and when whoever reads stdout has gone away: the command ends in order. */
   readonly signal: AbortSignal
 }
 
@@ -21,5 +21,10 @@ export interface Command {
   readonly summary: string
   /** The whole help, for `offhook <command> --help`. */
   readonly help: string
+  /**
+   * It puts away what it made also when its terminal is closed. The others have nothing to put away, or are to live on
+   * under nohup.
+   */
+  readonly endsWithTerminal?: true
   readonly run: (args: readonly string[], io: CommandIo) => Promise<void>
 }

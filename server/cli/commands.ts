@@ -22,6 +22,7 @@ export const commands: Readonly<Record<string, Command>> = {
   demo: {
     summary: 'Show real calls arriving as verified webhooks; takes about a minute.',
     help: demoHelp,
+    endsWithTerminal: true,
     run: runDemo,
   },
   derive: {

@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
 import type { Event } from '#contracts/events/catalogue.ts'
-import { demoReceiverHost } from '#server/demo-receiver-file.ts'
+import { demoReceiverHost, demoReceiverUrl } from '#server/demo-receiver-file.ts'
 
 export interface DemoRequest {
   readonly event: Event
@@ -61,7 +61,7 @@ export async function startDemoReceiver(): Promise<DemoReceiver> {
     }
   }
   return {
-    url: `http://${demoReceiverHost}:${port}/`,
+    url: demoReceiverUrl(port),
     port,
     expectSecret: (secret) => {
       webhook = new Webhook(secret)

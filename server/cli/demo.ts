@@ -2,14 +2,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Event } from '#contracts/events/catalogue.ts'
-import { eventTypes } from '#contracts/events/catalogue.ts'
-import type { Page } from '#contracts/page.ts'
-import type { ShownService } from '#contracts/service.ts'
 import { openApp } from '#server/app.ts'
 import type { CommandIo } from '#server/cli/command.ts'
+import { type Api, apiAt, demoService } from '#server/cli/demo-api.ts'
 import { type DemoReceiver, startDemoReceiver } from '#server/cli/demo-receiver.ts'
+import { clearEarlierDemo, openDemoWebhook } from '#server/cli/demo-webhook.ts'
 import { openDataFolder, readKeyFile } from '#server/data-folder.ts'
-import { announceDemoReceiver } from '#server/demo-receiver-file.ts'
 import { openLog } from '#server/log.ts'
 import { StartError } from '#server/start-error.ts'
 
@@ -57,20 +55,16 @@ const storyTimeoutMs = 90_000
 export async function runDemo(args: readonly string[], io: CommandIo): Promise<void> {
   parseArgs({ args: [...args], options: {} })
   await using parts = new AsyncDisposableStack()
+  const { dataFolder, host, port } = io.config()
   const api = await reachApi(io, parts)
-  const service = await demoService(api)
+  const { path: keyPath } = await readKeyFile(dataFolder)
+  const service = await demoService(api, { url: `http://${host}:${port}`, keyPath })
+  await clearEarlierDemo(api, dataFolder)
   const receiver = parts.use(await startDemoReceiver())
-  parts.use(await announceDemoReceiver(io.config().dataFolder, receiver.port))
-  const webhook = await api<{ id: string; secret: string }>('POST', '/webhooks', {
-    name: 'demo',
-    url: receiver.url,
-    service_uuid: service,
-    triggers: eventTypes.filter((type) => type !== 'webhook.disabled'),
-  })
-  parts.defer(async () => {
-    await api('DELETE', `/webhooks/${webhook.id}`)
-  })
-  receiver.expectSecret(webhook.secret)
+  const { secret } = parts.use(
+    await openDemoWebhook(api, { dataFolder, service, port: receiver.port }),
+  )
+  receiver.expectSecret(secret)
   await io.write(
     `A receiver listens on ${receiver.url}; the webhook "demo" sends it every event.\n`,
   )
@@ -80,8 +74,6 @@ export async function runDemo(args: readonly string[], io: CommandIo): Promise<v
   }
   await io.write(`\n${closing(receiver)}\n`)
 }
-
-type Api = <T>(method: string, path: string, body?: unknown) => Promise<T>
 
 /** The API of the Offhook that runs on this data folder, else of one that is started here and closed with `parts`. */
 async function reachApi(io: CommandIo, parts: AsyncDisposableStack): Promise<Api> {
@@ -110,37 +102,6 @@ async function answers(url: string): Promise<boolean> {
   return await fetch(`${url}/healthz`).then(
     (response) => response.ok,
     () => false,
-  )
-}
-
-function apiAt(url: string, key: string): Api {
-  return async (method, path, body) => {
-    const response = await fetch(`${url}/api/v1${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${key}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    if (!response.ok)
-      throw new StartError('demo_failed', `${method} ${path}: ${response.status} ${text}`)
-    return text === '' ? undefined : JSON.parse(text)
-  }
-}
-
-async function demoService(api: Api): Promise<string> {
-  for (let cursor = ''; ; ) {
-    const page = await api<Page<ShownService>>('GET', `/services?limit=100${cursor}`)
-    const service = page.items.find(({ status }) => status.test_calls)
-    if (service !== undefined) return service.uuid
-    if (page.next_cursor === null) break
-    cursor = `&cursor=${page.next_cursor}`
-  }
-  throw new StartError(
-    'demo_failed',
-    'This data folder has no demo PBX, or its phones are not up; set OFFHOOK_DATA to a new folder for the demo.',
   )
 }
 
