@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import type { Verdict } from '#contracts/explain.ts'
+import type { Verdict, VerdictCode } from '#contracts/explain.ts'
 import { DeliveryId } from '#contracts/ids.ts'
 import type { CommandIo } from '#server/cli/command.ts'
 import { printable } from '#server/cli/table.ts'
@@ -13,8 +13,8 @@ import type { Store } from '#server/store/store.ts'
 export const explainHelp = `offhook explain <event id> | <delivery id>
 
 Why did this not fire? Tells for each webhook what became of the event: delivered, waiting and for what, given up, or
-which switch or filter stopped it. Webhooks that have a delivery of it come first. Of a delivery, its event is explained;
-the events of a call are listed by "offhook events --call <uuid>".
+which switch or filter stopped it. Webhooks that have a delivery of it come first, those that are for
+other events last. Of a delivery, its event is explained; the events of a call are listed by "offhook events --call <uuid>".
 `
 
 export async function runExplain(args: readonly string[], io: CommandIo): Promise<void> {
@@ -33,10 +33,22 @@ export async function runExplain(args: readonly string[], io: CommandIo): Promis
     const call = event.call_uuid === null ? '' : `, call ${event.call_uuid}`
     await io.write(`${event.type} of ${event.occurred_at}${call}\n`)
     if (verdicts.length === 0) await io.write('There is no webhook.\n')
-    const first = verdicts.filter((verdict) => verdict.delivery !== null)
-    const others = verdicts.filter((verdict) => verdict.delivery === null)
-    for (const verdict of [...first, ...others]) await io.write(`${textOf(verdict)}\n`)
+    for (const verdict of verdicts.toSorted((a, b) => rankOf(a) - rankOf(b))) {
+      await io.write(`${textOf(verdict)}\n`)
+    }
   })
+}
+
+/** What says that the webhook is for other events: of many webhooks most, and nobody looks for those. */
+const meantForOthers: ReadonlySet<VerdictCode> = new Set([
+  'trigger',
+  'other_service',
+  'other_component',
+])
+
+function rankOf({ code, delivery }: Verdict): number {
+  if (delivery !== null) return 0
+  return meantForOthers.has(code) ? 2 : 1
 }
 
 /** Throws StartError `usage`. */

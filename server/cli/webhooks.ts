@@ -45,7 +45,10 @@ const actions: Readonly<Record<string, { readonly takesId: boolean; readonly run
   'enable-disabled': {
     takesId: false,
     async run(store, accountId, _, io) {
-      const says = (count: number) => `${counted(count, 'webhook is', 'webhooks are')} enabled`
+      const says = (count: number) =>
+        count === 0
+          ? 'There was none to enable: no webhook is disabled automatically.'
+          : `${counted(count, 'webhook is', 'webhooks are')} enabled`
       await walkToTheEnd(io, says, async (walk, limit) =>
         enableDisabledStep(store, accountId, walk, limit, Date.now()),
       )
@@ -86,7 +89,14 @@ function rowOf(webhook: Webhook, names: ReadonlyMap<string, string>): readonly s
   const service = uuid === null ? '' : (names.get(uuid) ?? uuid)
   const whose = { account: 'the account', service, global: `${service}, global` }
   const of = scope === 'call_flow' ? `${service}, object ${component}` : whose[scope]
-  return [id, stateOf(webhook), name, predefined ?? 'custom', of, triggers.join(', ')]
+  return [id, stateOf(webhook), name, predefined ?? 'custom', of, someOf(triggers)]
+}
+
+/** All of thirty triggers would be a line of 400 characters; --json has them. */
+function someOf(triggers: readonly string[]): string {
+  const shown = triggers.length > 3 ? triggers.slice(0, 2) : triggers
+  const rest = triggers.length - shown.length
+  return `${shown.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
 function stateOf({ enabled, disabled_reason, breaker }: Webhook): string {

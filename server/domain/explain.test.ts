@@ -82,11 +82,18 @@ describe('with a delivery', () => {
       'exhausted',
       'The receiver answered 500. Given up',
     ],
+    [{ state: 'exhausted' }, 'exhausted', 'It was given up after its last try.'],
     [{ state: 'cancelled', finishedAt: 9_000 }, 'cancelled', '1970-01-01T00:00:09.000Z'],
   ] as const)('%j is %s', (change, code, says) => {
     const said = given(change)
     expect(said).toMatchObject({ code, byPresentSettings: false })
     expect(said.says).toContain(says)
+  })
+
+  test('given up is said once', () => {
+    const decision = 'Given up: the webhook has no retries.'
+    const said = given({ state: 'exhausted', lastAttempt: { ...failed, decision } })
+    expect(said.says).toBe('The receiver answered 500. Given up: the webhook has no retries.')
   })
 
   test('held tells why the webhook is disabled', () => {

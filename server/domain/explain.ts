@@ -95,7 +95,7 @@ function explainDelivery(delivery: ExplainedDelivery, { webhook, now }: ExplainI
     case 'exhausted':
       return delivery.waitedTooLong
         ? because('waited_too_long', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
-        : because('exhausted', lastWords(lastAttempt))
+        : exhaustedWords(lastAttempt)
     case 'cancelled':
       return because('cancelled', finishedAt === null ? '' : `At ${iso(finishedAt)}.`)
     case 'held':
@@ -135,8 +135,12 @@ function leasedWords({ attempts, leaseUntil }: ExplainedDelivery, now: number): 
     : `${tried} That process had it until ${iso(leaseUntil)}: it is about to be sent again.`
 }
 
-function lastWords(last: ExplainedDelivery['lastAttempt']): string {
-  return last === null ? '' : [last.errorDetail, last.decision].filter((t) => t !== null).join(' ')
+/** The decision says itself that it was given up, and why. */
+function exhaustedWords(last: ExplainedDelivery['lastAttempt']): Reason {
+  if (last === null) return because('exhausted')
+  const { errorDetail, decision } = last
+  const says = errorDetail === null ? decision : `${errorDetail} ${decision}`
+  return { code: 'exhausted', says }
 }
 
 function disabledBecause(reason: MatchingWebhook['disabledReason']): string {

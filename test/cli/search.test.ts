@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { EventType } from '#contracts/events/catalogue.ts'
 import { firstAccountName } from '#server/app.ts'
 import { openStore } from '#server/store/open-store.ts'
+import type { Store } from '#server/store/store.ts'
+import { setWebhookEnabled } from '#server/store/webhooks.ts'
 import {
   accept,
   callEvent,
@@ -10,6 +13,7 @@ import {
   giveUp,
   makeTenant,
   makeWebhook,
+  type Tenant,
 } from '#test/conformance/fixture.ts'
 import { type Folder, runCommand, temporaryFolder } from './run-offhook.ts'
 
@@ -21,8 +25,19 @@ let eventId: string
 let callUuid: string
 beforeAll(async () => {
   data = await temporaryFolder()
+  await withTenant(prepare)
+})
+afterAll(async () => await data[Symbol.asyncDispose]())
+
+let known: Tenant | null = null
+async function withTenant(work: (store: Store, tenant: Tenant) => Promise<void>): Promise<void> {
   const store = await openStore({ url: `sqlite:${join(data.path, 'offhook.db')}` })
-  const tenant = await makeTenant(store, firstAccountName)
+  known ??= await makeTenant(store, firstAccountName)
+  await work(store, known)
+  await store.close()
+}
+
+async function prepare(store: Store, tenant: Tenant): Promise<void> {
   await makeWebhook(store, tenant, { name: 'CRM' })
   await makeWebhook(store, tenant, {
     name: 'Deaf\u001b[2J\nof Zürich',
@@ -36,9 +51,7 @@ beforeAll(async () => {
   eventId = lease?.event.id ?? ''
   const event = events.find(({ id }) => id === eventId)
   callUuid = event !== undefined && 'call' in event ? event.call.uuid : ''
-  await store.close()
-})
-afterAll(async () => await data[Symbol.asyncDispose]())
+}
 
 const run = async (...args: string[]) => await runCommand(args, { OFFHOOK_DATA: data.path })
 
@@ -120,12 +133,33 @@ test('attempts are searched the same way', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ event_id: eventId, number: 1, status_code: 500 })
 })
 
-test('an event tells what became of it, the webhooks that have it first', async () => {
+test('of many triggers two are shown, and none to enable is said so', async () => {
+  await withTenant(async (store, tenant) => {
+    const { id } = await makeWebhook(store, tenant, { name: 'Quiet' })
+    await setWebhookEnabled(store, tenant.account.id, id, false, 0)
+    const triggers: EventType[] = ['call.ended', 'call.missed', 'voicemail.left', 'ivr.received']
+    await makeWebhook(store, tenant, { name: 'Others', triggers })
+  })
+  const { stdout } = await run('webhooks', '--name', 'Others')
+  expect(stdout).toMatch(/ call\.ended, call\.missed and 2 more\n$/)
+  expect(await run('webhooks', 'enable-disabled')).toMatchObject({
+    code: 0,
+    stdout: 'There was none to enable: no webhook is disabled automatically.\n',
+  })
+})
+
+test('an event tells what became of it, webhooks that have it first, those of other events last', async () => {
   const { code, stdout } = await run('explain', eventId)
   expect(code).toBe(0)
   expect(stdout).toMatch(
-    /^call\.inbound\.received of \S+, call \S+\n\nCRM \(wh_\w+, dlv_\w+\): exhausted\n {2}.*500.*\n\nDeaf.* \(wh_\w+\): trigger\n/,
+    /^call\.inbound\.received of \S+, call \S+\n\nCRM \(wh_\w+, dlv_\w+\): exhausted\n {2}.*500.*\n/,
   )
+  const [, ...others] = [...stdout.matchAll(/^(\w+).* \(wh_.*\): (\w+)$/gm)]
+  expect(others.map(([, name, verdict]) => [name, verdict])).toEqual([
+    ['Quiet', 'disabled_by_user'],
+    ['Others', 'trigger'],
+    ['Deaf', 'trigger'],
+  ])
 })
 
 test.each([
