@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 // which are named *.postgres.test.ts; `asterisk` boots real PBXs; `chaos` harms a running Offhook. The files of `asterisk`
 // run three at a time, for calls mostly wait, and after the unit tests, whose load would make phones late; those of
 // `chaos` come last and one by one, since they look at memory and at delays.
+// Each store has threads and each `offhook` is a process, all of which read hundreds of modules: `npm test` keeps what Node
+// compiles of them (NODE_COMPILE_CACHE), which halves the time of the tests that open stores.
 // (Without a number of workers Vitest takes one on two cores, and puts what has one worker and no order behind all others.)
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-/** What every store must do, whatever database it is on. A store passes all of it, or is none. */
+/** What every store must do, whatever database it is on: objects, events, searches. A store passes this and `queue.ts`, or is none. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { acceptEvents } from '#server/store/accept.ts'
 import { readCapture } from '#server/store/captures.ts'
@@ -8,7 +8,6 @@ import { getEvent, listEvents } from '#server/store/events.ts'
 import { changeService, deleteService } from '#server/store/services.ts'
 import type { Store } from '#server/store/store.ts'
 import { deleteWebhook, setWebhookEnabled } from '#server/store/webhooks.ts'
-import { runClaimConformance } from '#test/conformance/claim.ts'
 import { runExplainConformance } from '#test/conformance/explain.ts'
 import { runFilterConformance } from '#test/conformance/filters.ts'
 import {
@@ -19,15 +18,8 @@ import {
   makeWebhook,
   type Tenant,
 } from '#test/conformance/fixture.ts'
-import { runHandOverConformance } from '#test/conformance/hand-over.ts'
-import { runIsolationConformance } from '#test/conformance/isolation.ts'
-import { runLastTimeConformance } from '#test/conformance/last-time.ts'
-import { runLeaseConformance } from '#test/conformance/leases.ts'
-import { runNodeConformance } from '#test/conformance/nodes.ts'
 import { runNounConformance } from '#test/conformance/nouns.ts'
 import { runObjectConformance } from '#test/conformance/objects.ts'
-import { runOrderConformance } from '#test/conformance/order.ts'
-import { runPruneConformance } from '#test/conformance/prune.ts'
 import { runRecoveryConformance } from '#test/conformance/recovery.ts'
 import { runSearchConformance } from '#test/conformance/search.ts'
 import type { OpenTestStore, TestStore } from '#test/conformance/test-store.ts'
@@ -38,18 +30,10 @@ export function runStoreConformance(name: string, open: OpenTestStore): void {
   describe(`store on ${name}`, () => {
     runNounConformance(open)
     runAcceptConformance(open)
-    runClaimConformance(open)
-    runLeaseConformance(open)
-    runHandOverConformance(open)
     runSearchConformance(open)
-    runIsolationConformance(open)
-    runOrderConformance(open)
     runRecoveryConformance(open)
     runExplainConformance(open)
     runFilterConformance(open)
-    runNodeConformance(open)
-    runLastTimeConformance(open)
-    runPruneConformance(open)
     runTlsConformance(open)
     runUserConformance(open)
     runObjectConformance(open)
