@@ -24,6 +24,12 @@ interface Rule {
   readonly find: (settings: ConsistentSettings) => readonly Inconsistency[]
 }
 
+/** What says how the one request of other webhooks is made. */
+const ofOneRequest = [
+  ...(['method', 'format', 'path_arguments', 'authentication'] as const),
+  ...(['signed', 'headers', 'payload'] as const),
+]
+
 const rules: readonly Rule[] = [
   { reads: ['scope', 'service_uuid'], find: ofScope },
   { reads: ['scope', 'payload', 'authentication'], find: ofGlobal },
@@ -32,7 +38,7 @@ const rules: readonly Rule[] = [
   { reads: ['payload'], find: ofKeys },
   { reads: ['url', 'format', 'payload'], find: ofQuery },
   { reads: ['payload', 'triggers'], find: ofPhoneCloud },
-  { reads: ['connector', 'triggers', 'authentication', 'payload'], find: ofConnector },
+  { reads: ['connector', 'triggers', 'url', ...ofOneRequest], find: ofConnector },
 ]
 
 /** `wrong`: settings that are none, each by itself; nothing is said of how they go together with others. */
@@ -127,12 +133,6 @@ export function authenticationHeader(
       return 'authorization'
   }
 }
-
-/** What says how the one request of other webhooks is made. */
-const ofOneRequest = [
-  ...(['method', 'format', 'path_arguments', 'authentication'] as const),
-  ...(['signed', 'headers', 'payload'] as const),
-]
 
 /** A connector makes its own requests: those settings would be without effect. */
 function ofConnector({

@@ -129,6 +129,20 @@ test('all of it is told at once: what is wrong by itself, and what does not go t
   expect(fields(change.body.problems)).toEqual(['format', 'payload', 'retries'])
 })
 
+test.each([{}, { format: 'query', payload: { style: 'mapped', fields: fields(1) } }])(
+  'a URL that is none is told, whatever else would look at it: %j',
+  async (settings) => {
+    const login = { type: 'client_credentials', client_id: 'c', client_secret: 's3cret' }
+    const connector = { type: 'salesforce', login }
+    const body = { ...draft, url: 'crm.example', ...settings }
+    for (const wrong of [body, { ...body, connector }]) {
+      const refused = await server.anna.request('POST', '/api/v1/webhooks', { body: wrong })
+      expect(refused.status).toBe(422)
+      expect(refused.body.errors).toMatchObject([{ field: 'url' }])
+    }
+  },
+)
+
 test('a predefined webhook names all that is left to fill in', async () => {
   const { body } = await server.anna.request('POST', '/api/v1/predefined-webhooks/voip_cloud', {
     body: { url: draft.url },
