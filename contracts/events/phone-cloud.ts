@@ -60,6 +60,16 @@ const chosenBy: readonly Variable[] = [
   ),
 ]
 
+const offered: readonly Variable[] = [
+  callId,
+  callerId,
+  callerName,
+  ...called,
+  dialled,
+  callStart,
+  ...chosenBy,
+]
+
 const part = (answer: string): readonly Variable[] => [
   variable('connected_at', 'part.answered_at', answer),
   variable(
@@ -110,23 +120,9 @@ type PhoneCloudTrigger = {
 }[EventType]
 
 const variables: { readonly [T in PhoneCloudTrigger]: readonly Variable[] } = {
-  'user.inbound.ringing': [
-    callId,
-    callerId,
-    callerName,
-    ...called,
-    dialled,
-    callStart,
-    ...chosenBy,
-  ],
+  'user.inbound.ringing': offered,
   'user.inbound.answered': [
-    callId,
-    callerId,
-    callerName,
-    ...called,
-    dialled,
-    callStart,
-    ...chosenBy,
+    ...offered,
     variable('connected_at', 'occurred_at', 'When the user answered.'),
   ],
   'user.inbound.completed': [

@@ -10,7 +10,7 @@ import { prepareHeaders, secretHeaders } from '#server/domain/render/headers.ts'
 import { jsonOf, type Pairs, prepareMapped } from '#server/domain/render/mapped.ts'
 import { NotRenderedError } from '#server/domain/render/not-rendered.ts'
 import { phoneCloudPairs } from '#server/domain/render/phone-cloud.ts'
-import { isHarmless, prepareTemplate } from '#server/domain/render/template.ts'
+import { isHarmless, prepareTemplate, templateLimits } from '#server/domain/render/template.ts'
 import { formText, preparePath, withQuery } from '#server/domain/render/url.ts'
 
 /** The request of a delivery, still without its signature. */
@@ -92,13 +92,10 @@ function shortEnough(url: string): string {
   )
 }
 
-/** Bytes. Native events are as large as they are: they are in the database already. */
-const largestBody = 262_144
-
-/** Throws NotRenderedError. */
+/** As large as those of templates; native events are as large as they are. Throws NotRenderedError. */
 function written({ pairs, nested }: Values, format: RequestSettings['format']): string {
   const text = format === 'json' ? jsonOf(pairs, nested) : formText(pairs)
-  if (Buffer.byteLength(text) <= largestBody) return text
+  if (Buffer.byteLength(text) <= templateLimits.output) return text
   throw new NotRenderedError('With the values of this event the payload has more than 256 KiB.')
 }
 

@@ -1,6 +1,6 @@
 import { api } from '#contracts/api.ts'
 import type { Event, EventType } from '#contracts/events/catalogue.ts'
-import { EventTypeName, eventCatalogue } from '#contracts/events/catalogue.ts'
+import { EventTypeName, eventCatalogue, eventTypes } from '#contracts/events/catalogue.ts'
 import type { ServiceRef } from '#contracts/events/facts.ts'
 import { eventFields } from '#contracts/events/field-names.ts'
 import { listEventFields } from '#contracts/events/fields.ts'
@@ -246,7 +246,7 @@ export function servePreviews(serving: Serving, deps: RouteDeps): void {
 
   serve(serving, api.listEventFields, async ({ query }) => {
     const wanted = query.triggers === undefined ? null : triggersOf(query.triggers)
-    const fields = wanted === null ? listEventFields() : listEventFields(wanted)
+    const fields = listEventFields(wanted ?? eventTypes)
     return { items: fields.filter(({ path }) => eventFields.has(path)) }
   })
 }
